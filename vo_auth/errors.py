@@ -1,0 +1,235 @@
+"""What can go wrong, drawn as a tree.
+
+::
+
+    requests.RequestException
+    └── VoAuthError
+        ├── InsecureUrlError            a permit was due on plain http
+        ├── InsecureTransportError      a permit was due on a connection that is not verified
+        ├── PluginError
+        │   ├── PluginNotInstalledError a known archive without its plugin
+        │   └── PluginClashError        two distributions claim one domain or one name
+        ├── CredentialsError
+        │   ├── CredentialsNotFoundError
+        │   ├── UnusableCredentialsError
+        │   ├── CredentialsRejectedError
+        │   └── PromptCancelledError
+        ├── LoginError
+        │   ├── LoginUnreachableError   network, proxy, TLS, or a server in trouble: worth another try
+        │   ├── LoginAnswerError        an answer that is not what the flow expects, or a redirect
+        │   └── LoginInProgressError    another process waits for a person
+        ├── PermitError
+        │   ├── PermitExpiredError
+        │   ├── PermitLifeError         it would end before ``min_life``
+        │   └── PermitDomainError       the permit itself excludes this URL
+        ├── AnswerError
+        │   ├── LoginPageError
+        │   └── LicenceRequiredError
+        ├── BodyNotReplayableError
+        ├── WalletError                 the wallet's file cannot be used
+        └── MissingDependencyError      also an ImportError
+
+    UserWarning
+    └── VoAuthWarning
+        ├── AnonymousWarning            a request went without a permit where one was conceivable
+        ├── RefusedWarning              the archive refused a good permit: it is about rights
+        ├── CallerHeaderWarning         the caller's own Authorization header was left in place
+        ├── RenewalWarning              a renewal failed and will be tried again
+        ├── WalletWarning               something about the wallet's file
+        └── PluginWarning               a plugin was left out
+
+All errors are plain ``requests.RequestException`` so that pyvo and astroquery treat them as they treat any failed
+request; never ``HTTPError`` without a response and never ``ConnectionError``, whose texts pyvo replaces. The first
+line of each says what was tried and what to do next. No text ever holds a secret.
+"""
+
+from __future__ import annotations
+
+from requests import RequestException
+
+__all__ = [
+    "AnonymousWarning",
+    "AnswerError",
+    "BodyNotReplayableError",
+    "CallerHeaderWarning",
+    "CredentialsError",
+    "CredentialsNotFoundError",
+    "CredentialsRejectedError",
+    "InsecureTransportError",
+    "InsecureUrlError",
+    "LicenceRequiredError",
+    "LoginAnswerError",
+    "LoginError",
+    "LoginInProgressError",
+    "LoginPageError",
+    "LoginUnreachableError",
+    "MissingDependencyError",
+    "PermitDomainError",
+    "PermitError",
+    "PermitExpiredError",
+    "PermitLifeError",
+    "PluginClashError",
+    "PluginError",
+    "PluginNotInstalledError",
+    "PluginWarning",
+    "PromptCancelledError",
+    "RefusedWarning",
+    "RenewalWarning",
+    "UnusableCredentialsError",
+    "VoAuthError",
+    "VoAuthWarning",
+    "WalletError",
+    "WalletWarning",
+]
+
+
+class VoAuthError(RequestException):
+    """Any failure of vo_auth; catch this to catch them all."""
+
+
+class InsecureUrlError(VoAuthError):
+    """A permit was due on plain http, where anyone on the way could read it.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    https_url
+        The URL to try instead, without userinfo.
+    """
+
+    def __init__(self, message: str, *, https_url: str = "") -> None:
+        super().__init__(message)
+        self.https_url = https_url
+
+
+class InsecureTransportError(VoAuthError):
+    """A permit was due on a connection whose server is not verified (``verify=False``)."""
+
+
+class PluginError(VoAuthError):
+    """Something about the installed plugins."""
+
+
+class PluginNotInstalledError(PluginError):
+    """The URL belongs to an archive whose plugin exists but is not installed."""
+
+
+class PluginClashError(PluginError):
+    """Two distributions claim the same domain or the same archive name."""
+
+
+class CredentialsError(VoAuthError):
+    """Something about the credentials."""
+
+
+class CredentialsNotFoundError(CredentialsError):
+    """No source had credentials; the text names each one that was asked and why it had none."""
+
+
+class UnusableCredentialsError(CredentialsError):
+    """Credentials are there but cannot be used: malformed, unreadable or loosely protected."""
+
+
+class CredentialsRejectedError(CredentialsError):
+    """The archive did not accept the credentials; the same ones are not sent again for a while."""
+
+
+class PromptCancelledError(CredentialsError):
+    """The person who was asked declined; not asked again in this process except by ``login()``."""
+
+
+class LoginError(VoAuthError):
+    """A login did not come to an end."""
+
+
+class LoginUnreachableError(LoginError):
+    """The login endpoint could not be reached, or the server behind it was in trouble.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    retry_after
+        Seconds that the server asked to wait, where it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class LoginAnswerError(LoginError):
+    """The login endpoint answered something that this flow does not expect, a redirect included."""
+
+
+class LoginInProgressError(LoginError):
+    """Another process or thread is in the middle of the same login and waits for a person."""
+
+
+class PermitError(VoAuthError):
+    """Something about the permit itself."""
+
+
+class PermitExpiredError(PermitError):
+    """The permit has ended and nothing at hand can renew it."""
+
+
+class PermitLifeError(PermitError):
+    """No permit can be had that lives as long as ``min_life`` asks."""
+
+
+class PermitDomainError(PermitError):
+    """The permit's own list of domains or audiences excludes this URL."""
+
+
+class AnswerError(VoAuthError):
+    """The archive answered something that is not data."""
+
+
+class LoginPageError(AnswerError):
+    """A login page stands where data was due."""
+
+
+class LicenceRequiredError(AnswerError):
+    """A licence page stands where data was due; accepting it is the user's own legal act."""
+
+
+class BodyNotReplayableError(VoAuthError):
+    """The permit was refused after a body had been sent that cannot be sent a second time."""
+
+
+class WalletError(VoAuthError):
+    """The wallet's file cannot be used safely."""
+
+
+class MissingDependencyError(VoAuthError, ImportError):
+    """A package that this feature needs is not installed; the text has the pip line."""
+
+
+class VoAuthWarning(UserWarning):
+    """Any warning of vo_auth."""
+
+
+class AnonymousWarning(VoAuthWarning):
+    """A request went without a permit although one was conceivable."""
+
+
+class RefusedWarning(VoAuthWarning):
+    """A good permit was refused: the account is not entitled, or the permit was revoked."""
+
+
+class CallerHeaderWarning(VoAuthWarning):
+    """The caller's own Authorization header was left in place."""
+
+
+class RenewalWarning(VoAuthWarning):
+    """A renewal failed; the permit still holds and the renewal will be tried again."""
+
+
+class WalletWarning(VoAuthWarning):
+    """Something about the wallet's file that a user should know."""
+
+
+class PluginWarning(VoAuthWarning):
+    """A plugin, or one of its hooks, was left out."""
