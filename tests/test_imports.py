@@ -25,7 +25,7 @@ def names(text: str) -> frozenset[str]:
 # From the bottom to the top. A module imports from rows above its own, or from its own row where that makes no cycle.
 # A name stands for the module or for the whole package: `flows` is flows/ with all that is in it.
 LAYERS: tuple[frozenset[str], ...] = (
-    names("_version errors secret"),
+    names("_version errors scrub secret"),
     names("clock domain"),
     names("permit challenge"),
     names("archive"),
@@ -126,7 +126,7 @@ def targets(node: ast.Import | ast.ImportFrom, importer: str, known: frozenset[s
 
 def read_imports(path: Path, base: Path, known: frozenset[str]) -> Iterator[Import]:
     importer = module_name(path, base)
-    for node, at_import_time in import_nodes(ast.parse(path.read_text("utf-8"))):
+    for node, at_import_time in import_nodes(ast.parse(path.read_text("utf-8"), str(path))):
         for target in targets(node, importer, known):
             yield Import(importer, target, node.lineno, at_import_time)
 

@@ -118,11 +118,12 @@ def test_no_file_has_a_path_of_somebodys_machine() -> None:
     assert [(name, found[0]) for name, text in texts().items() for found in MACHINE_PATH.finditer(text)] == []
 
 
+# The slashes are put in later, so that this file has no such path either.
 @pytest.mark.parametrize(
-    "text", ["see /work/x", "'/root/.config'", "/home/someone/x", 'open("/tmp/dev/x")', r"C:\Users\x"]
+    "text", ["see |work|x", "'|root|.config'", "|home|someone|x", 'open("|tmp|dev|x")', "C:|Users|x"]
 )
 def test_a_path_of_a_machine_is_recognised(text: str) -> None:
-    assert MACHINE_PATH.search(text)
+    assert MACHINE_PATH.search(text.replace("|", "\\" if ":" in text else "/"))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_modules_fit_in_the_head() -> None:
 
 def public_lists() -> Iterator[tuple[str, list[str]]]:
     for name, text in python_sources().items():
-        for node in ast.parse(text).body:
+        for node in ast.parse(text, name).body:
             if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets):
                 yield name, ast.literal_eval(node.value)
 
