@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from .tls import Authority
+
 __all__ = ["Bench", "Received", "StandIn"]
 
 
@@ -69,11 +71,15 @@ class Bench:
         the names that it looks at. An unset knob means: behave like the archive.
     counters
         What happened, by name (``logins``, ``rejected_logins``, …).
+    authority
+        The sandbox's own certificate authority, for a stand-in that hands out client certificates; None outside a
+        running sandbox.
     """
 
     archive: str
     knobs: dict[str, Any] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
+    authority: Authority | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def knob(self, name: str, default: Any = None) -> Any:
@@ -85,6 +91,10 @@ class Bench:
         with self._lock:
             self.counters[name] += 1
             return self.counters[name]
+
+    def guard(self) -> threading.Lock:
+        """Return the lock under which counters and lists in knobs change; hold it for a moment only."""
+        return self._lock
 
     def now(self) -> float:
         """Return the archive's own time: seconds since the epoch, wrong by the knob ``clock_skew``."""
