@@ -245,7 +245,7 @@ def _chosen(found: list[StandIn], only: tuple[str, ...]) -> list[StandIn]:
     names = {standin.archive for standin in found}
     missing = [name for name in only if name not in names]
     if missing:
-        raise SandboxError(f"no installed plugin brings a stand-in for {_listed(missing)}: there is {_listed(names)}")
+        raise SandboxError(f"there is no stand-in for {_listed(missing)}: installed are {_listed(names)}")
     return [standin for standin in found if not only or standin.archive in only]
 
 
