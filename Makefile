@@ -39,7 +39,7 @@ types: install
 	$(BIN)/mypy vo_auth plugins/*/vo_auth_*
 
 docs: install
-	$(PYTEST) tests/docs
+	$(PYTEST) -m 'not interop' -k docs tests
 
 interop: install
 	$(PYTEST) -m interop tests plugins
@@ -58,13 +58,13 @@ $(VENV)/.made:
 
 # First the pins with their hashes, then our own packages: pip takes no hashes for editable installs.
 $(VENV)/.pinned: $(VENV)/.made $(PINS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(PINS)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(PINS)
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.pinned pyproject.toml plugins/*/pyproject.toml
 	@set -- -e .; for plugin in plugins/*/; do set -- "$$@" -e "$$plugin"; done; \
 	    echo "$(BIN)/python -m pip install --no-deps --no-build-isolation $$*"; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation "$$@"
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation "$$@"
 	@touch $@
 
 # On the oldest Python that we support and without any pip settings of this machine. The tests check that the result
