@@ -27,7 +27,7 @@
         │   └── LicenceRequiredError
         ├── BodyNotReplayableError
         ├── WalletError                 the wallet's file cannot be used
-        └── MissingDependencyError      also an ImportError
+        └── MissingDependencyError      a package that this feature needs is absent
 
     UserWarning
     └── VoAuthWarning
@@ -203,7 +203,7 @@ class WalletError(VoAuthError):
     """The wallet's file cannot be used safely."""
 
 
-class MissingDependencyError(VoAuthError, ImportError):
+class MissingDependencyError(VoAuthError):
     """A package that this feature needs is not installed; the text has the pip line."""
 
 

@@ -1,0 +1,29 @@
+"""ESO Science Archive for vo_auth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vo_auth.hookspecs import hookimpl
+
+from .archive import ESO
+
+if TYPE_CHECKING:
+    from vo_auth.archive import Archive
+    from vo_auth.sandbox import StandIn
+
+__all__ = ["ESO", "vo_auth_archives", "vo_auth_standins"]
+
+
+@hookimpl
+def vo_auth_archives() -> list[Archive]:
+    """Return the ESO archive."""
+    return [ESO]
+
+
+@hookimpl
+def vo_auth_standins() -> list[StandIn]:
+    """Return ESO's stand-in."""
+    from .standin import STANDIN
+
+    return [STANDIN]

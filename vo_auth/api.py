@@ -1,0 +1,361 @@
+"""What people call beside sessions: log in, log out, look."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .archive import Archive
+from .domain import Origin, Target
+from .duration import seconds_in
+from .errors import LoginError, PermitError, PluginNotInstalledError, VoAuthError
+from .permit import BearerPermit, HeaderPermit
+from .registry import Match, default_registry
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from .wallet import Held, Want
+
+__all__ = ["HeldPermit", "Identity", "LoggedOut", "find_archive", "login", "logout", "status", "token"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who is logged in.
+
+    Parameters
+    ----------
+    archive
+        The archive's name.
+    account
+        The account's label.
+    user
+        The user's name at the archive, as the login knows it; empty where it does not.
+    expires
+        When the permit ends; None where that is not known.
+    """
+
+    archive: str
+    account: str
+    user: str
+    expires: datetime.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPermit:
+    """A permit in the wallet, without its secret.
+
+    Parameters
+    ----------
+    archive, account, user
+        Whose it is.
+    kind
+        ``bearer``, ``header``, ``cookie``, ``certificate`` or ``basic``.
+    state
+        ``fresh``, ``stale``, ``expired`` or ``unknown``.
+    flow, origin
+        How it was obtained, and where the credentials were found.
+    kept
+        ``file`` or ``memory``.
+    expires
+        When it ends; None where that is not known.
+    seconds_left
+        How long it holds, in seconds; None where that is not known.
+    """
+
+    archive: str
+    account: str
+    user: str
+    kind: str
+    state: str
+    flow: str
+    origin: str
+    kept: str
+    expires: datetime.datetime | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedOut:
+    """What a logout did to one account.
+
+    Parameters
+    ----------
+    archive, account
+        Which one.
+    revoked
+        Whether the archive revoked the permit; False where it cannot: then it holds until its end wherever it was
+        copied to.
+    note
+        What remains to be done, for a person; empty when nothing does.
+    """
+
+    archive: str
+    account: str
+    revoked: bool
+    note: str = ""
+
+
+def find_archive(archive_or_url: str) -> Archive:
+    """Return an archive by its name or by any URL of it.
+
+    Parameters
+    ----------
+    archive_or_url
+        As a person writes it.
+
+    Returns
+    -------
+    Archive
+        The archive.
+
+    Raises
+    ------
+    PluginNotInstalledError
+        When no installed plugin knows it.
+    PluginClashError
+        When two plugins claim it.
+    """
+    return _find(archive_or_url)[0]
+
+
+def login(
+    archive_or_url: str,
+    *,
+    account: str | None = None,
+    flow: str | None = None,
+    force: bool = False,
+    interactive: bool | None = None,
+    **credentials: str | Secret,
+) -> Identity:
+    """Log in now, so that later work asks nobody.
+
+    Parameters
+    ----------
+    archive_or_url
+        The archive's name, or any URL of it.
+    account
+        A label for the account; None: the archive's default account.
+    flow
+        The name of the flow to use; None: the first that fits the credentials.
+    force
+        Log in although a valid permit is held.
+    interactive
+        Whether a person may be asked: True, False, or None to look for a terminal or notebook.
+    **credentials
+        As for :func:`session_for`; the permit goes to the wallet, and the credentials stay in this process until it
+        ends, so that renewal asks nobody.
+
+    Returns
+    -------
+    Identity
+        Who is logged in.
+
+    Raises
+    ------
+    CredentialsNotFoundError, UnusableCredentialsError, CredentialsRejectedError, PromptCancelledError
+        When the credentials are the problem.
+    LoginError
+        When the login could not be carried out.
+    PluginNotInstalledError, PluginClashError
+        When no single plugin knows the archive.
+    """
+    from .wallet import default_wallet
+
+    archive, realm = _find(archive_or_url)
+    wallet = default_wallet()
+    want = _want(archive, account, realm=realm, interactive=interactive)
+    held = wallet.login(want, credentials=credentials or None, flow=flow, force=force)
+    return Identity(
+        archive=archive.name, account=held.key.account, user=held.grant.identity, expires=_moment(held.grant.expires)
+    )
+
+
+def logout(archive_or_url: str | None = None, *, account: str | None = None) -> list[LoggedOut]:
+    """Forget permits, and revoke them where the archive can.
+
+    Parameters
+    ----------
+    archive_or_url
+        The archive's name or a URL of it; None: every archive.
+    account
+        Only this account; None: every one.
+
+    Returns
+    -------
+    list of LoggedOut
+        One per account.
+
+    Raises
+    ------
+    PluginNotInstalledError
+        When a URL belongs to no installed plugin.
+    WalletError
+        When the wallet's file cannot be used.
+    """
+    from .wallet import default_wallet
+
+    wallet = default_wallet()
+    if archive_or_url is None:
+        names = sorted({held.key.archive for held in wallet.everything()})
+    else:
+        names = [find_archive(archive_or_url).name if "://" in archive_or_url else archive_or_url]
+    gone = [held for name in names for held in wallet.logout(name, account)]
+    return [_revoked(held) for held in gone]
+
+
+def status() -> list[HeldPermit]:
+    """Return what the wallet holds, without secrets.
+
+    Returns
+    -------
+    list of HeldPermit
+        In the order of archives and accounts.
+
+    Raises
+    ------
+    WalletError
+        When the wallet's file cannot be used.
+    """
+    from .wallet import default_wallet
+
+    wallet, registry = default_wallet(), default_registry()
+    known = {archive.name: archive for archive, _ in registry.archives()}
+    result = []
+    for held in wallet.everything():
+        archive = known.get(held.key.archive)
+        result.append(
+            HeldPermit(
+                archive=held.key.archive,
+                account=held.key.account,
+                user=held.grant.identity,
+                kind=held.grant.permit.kind,
+                state=wallet.state(archive, held).value if archive else "unknown",
+                flow=held.flow,
+                origin=held.origin,
+                kept="file" if held.stored else "memory",
+                expires=_moment(held.grant.expires),
+                seconds_left=wallet.seconds_left(held.key.archive, held),
+            )
+        )
+    return result
+
+
+def token(url: str, *, account: str | None = None, min_life: float | str | None = None) -> Secret:
+    """Return a token that fits a URL, for a program that takes no session.
+
+    Parameters
+    ----------
+    url
+        Where the token is to be sent.
+    account
+        The label of the account; None: the archive's default account.
+    min_life
+        How long it must still hold: seconds, or text as ``"8h"``.
+
+    Returns
+    -------
+    Secret
+        The token; ``.reveal()`` gives its text.
+
+    Raises
+    ------
+    PermitError
+        When the archive's permit is a cookie or certificate, not a token.
+    PermitLifeError
+        When no permit lives that long.
+    VoAuthError
+        When no permit can be had.
+    """
+    from .wallet import default_wallet
+
+    archive, realm = _find(url)
+    life = seconds_in(min_life) if min_life is not None else 0.0
+    held = default_wallet().permit(_want(archive, account, realm=realm, min_life=life))
+    permit = held.grant.permit
+    if isinstance(permit, BearerPermit):
+        return permit.token
+    if isinstance(permit, HeaderPermit):
+        return permit.value
+    raise PermitError(f"The permit for {archive.title} is a {permit.kind}, not a token: use a session instead")
+
+
+def _want(
+    archive: Archive,
+    account: str | None,
+    *,
+    realm: str = "",
+    interactive: bool | None = None,
+    min_life: float = 0.0,
+) -> Want:
+    from .wallet import Want, default_wallet
+
+    return Want(
+        archive=archive,
+        account=default_wallet().account(archive, account),
+        realm=realm,
+        interactive=interactive,
+        min_life=min_life,
+    )
+
+
+def _find(archive_or_url: str) -> tuple[Archive, str]:
+    registry = default_registry()
+    if "://" not in archive_or_url:
+        try:
+            archive = registry.get(archive_or_url)
+        except KeyError:
+            raise _unknown(archive_or_url) from None
+        return archive, archive.domains[0].realm
+    target = Target.from_url(archive_or_url)
+    match: Match | None = registry.find(target)
+    if match is None and target.origin.scheme == "http":
+        match = registry.find(Target(Origin("https", target.origin.host, 443), target.path))
+    if match is None:
+        missing = registry.missing(target.origin)
+        raise _unknown(missing.name if missing else str(target.origin))
+    return match.archive, match.domain.realm
+
+
+def _unknown(name: str) -> PluginNotInstalledError:
+    from .published import PUBLISHED
+
+    for item in PUBLISHED:
+        if item.name == name:
+            return PluginNotInstalledError(
+                f"The plugin for the {item.title} is not installed: pip install {item.distribution}"
+            )
+    known = ", ".join(archive.name for archive, _ in default_registry().archives()) or "none"
+    return PluginNotInstalledError(f"No installed plugin knows {name}; installed archives: {known}")
+
+
+def _revoked(held: Held) -> LoggedOut:
+    from .wallet import default_wallet
+
+    note, revoked = "", False
+    try:
+        archive: Archive | None = default_registry().get(held.key.archive)
+    except KeyError:
+        archive = None
+    if archive is not None:
+        try:
+            revoked = default_wallet().revoke(archive, held)
+        except (LoginError, VoAuthError) as error:
+            note = str(error).partition("\n")[0]
+        note = note or _still_set(archive)
+    return LoggedOut(archive=held.key.archive, account=held.key.account, revoked=revoked, note=note)
+
+
+def _still_set(archive: Archive) -> str:
+    import os
+
+    from .credentials.base import FIELDS
+
+    names = (f"{archive.variable_prefix}{name.upper()}{end}" for name in FIELDS for end in ("", "_FILE"))
+    found = [name for name in names if os.environ.get(name)]
+    return f"{', '.join(found)} will log in again: unset it" if found else ""
+
+
+def _moment(seconds: float | None) -> datetime.datetime | None:
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)

@@ -1,0 +1,357 @@
+"""The records and protocols of the contract: what a plugin says about an archive.
+
+Everything here is data. What is odd about an archive is a small function on its record, never a condition elsewhere.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .domain import Domain, Origin
+from .permit import Permit, permit_from_record
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from .login import LoginClient
+
+__all__ = [
+    "Answer",
+    "Archive",
+    "Flow",
+    "Grant",
+    "KeyringEntry",
+    "Known",
+    "LoginContext",
+    "Pages",
+    "Verdict",
+    "judge_status",
+]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+class Verdict(enum.Enum):
+    """What an archive's answer says about the permit."""
+
+    OK = "ok"
+    REFUSED = "refused"  # no permit, a dead one, or (at many archives) one without the right
+    NOT_ENTITLED = "not entitled"
+    LICENCE = "licence page"
+    LOGIN_PAGE = "login page"
+    ANONYMOUS = "answered as anonymous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a judge may look at.
+
+    Parameters
+    ----------
+    status
+        The HTTP status.
+    headers
+        Case-insensitive.
+    url
+        The URL that answered.
+    location
+        Where a redirect leads, absolute; empty if it is none.
+    peek
+        ``peek(n)`` returns up to n first bytes of the body, decoded, without consuming them; possibly fewer.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    location: str = ""
+    peek: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
+
+
+def judge_status(answer: Answer) -> Verdict:
+    """Judge by the status alone: 401, or 403 with a challenge, refuses the permit (RFC 9110, 11.6.1).
+
+    Parameters
+    ----------
+    answer
+        The archive's answer.
+
+    Returns
+    -------
+    Verdict
+        REFUSED, NOT_ENTITLED (403 without a challenge) or OK.
+    """
+    if answer.status == 401 or (answer.status == 403 and "WWW-Authenticate" in answer.headers):
+        return Verdict.REFUSED
+    return Verdict.NOT_ENTITLED if answer.status == 403 else Verdict.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a login gave.
+
+    Parameters
+    ----------
+    permit
+        What is presented.
+    refresh
+        A refresh token (RFC 6749, section 6).
+    identity
+        Whom the archive or the user named.
+    issuer, client_id, scopes
+        Of an OAuth grant.
+    issued, expires
+        Seconds since the epoch in the archive's own time; ``expires`` is None where the end is not known.
+    """
+
+    permit: Permit
+    refresh: Secret | None = None
+    identity: str = ""
+    issuer: str = ""
+    client_id: str = ""
+    scopes: tuple[str, ...] = ()
+    issued: float = 0.0
+    expires: float | None = None
+
+    @property
+    def life(self) -> float | None:
+        """Seconds from issue to end; None where the end is not known."""
+        return None if self.expires is None else max(self.expires - self.issued, 0.0)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return JSON values, secrets revealed: for the wallet's file alone."""
+        return {
+            "permit": self.permit.to_record(),
+            "refresh": self.refresh.reveal() if self.refresh else None,
+            "identity": self.identity,
+            "issuer": self.issuer,
+            "client_id": self.client_id,
+            "scopes": list(self.scopes),
+            "issued": self.issued,
+            "expires": self.expires,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Grant:
+        """Return the grant that :meth:`to_record` wrote down.
+
+        Raises
+        ------
+        ValueError
+            When the record is not one of ours.
+        """
+        try:
+            return cls(
+                permit=permit_from_record(record["permit"]),
+                refresh=Secret(record["refresh"]) if record["refresh"] else None,
+                identity=str(record["identity"]),
+                issuer=str(record["issuer"]),
+                client_id=str(record["client_id"]),
+                scopes=tuple(map(str, record["scopes"])),
+                issued=float(record["issued"]),
+                expires=None if record["expires"] is None else float(record["expires"]),
+            )
+        except (KeyError, TypeError):
+            raise ValueError("not a grant's record") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginContext:
+    """What a flow works with during one login.
+
+    Parameters
+    ----------
+    archive
+        The archive.
+    account
+        The account's label; empty for the default one.
+    realm
+        The realm of the domain that needs the permit.
+    credentials
+        The values the flow asked for, by name.
+    client
+        The login client: it reaches the archive's login origins alone.
+    """
+
+    archive: Archive
+    client: LoginClient
+    credentials: Mapping[str, Secret] = field(default_factory=dict)
+    account: str = ""
+    realm: str = ""
+
+    def value(self, name: str) -> str:
+        """Return one of the credentials, revealed; an empty string when it was optional and is not there."""
+        secret = self.credentials.get(name)
+        return secret.reveal() if secret else ""
+
+
+class Flow(Protocol):
+    """One way from credentials to a permit.
+
+    Attributes
+    ----------
+    name
+        For messages and configuration.
+    asks
+        Names of the credentials it needs (``username``, ``password``, ``token``, ``cookie``, ``certificate``).
+    optional
+        Names of credentials that it uses where they are there (``client_id``, ``client_secret``).
+    unattended
+        Whether it can run again with the same credentials when the permit ends, without a person.
+    login_urls
+        Every URL that the flow sends credentials to.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def asks(self) -> tuple[str, ...]: ...
+    @property
+    def optional(self) -> tuple[str, ...]: ...
+    @property
+    def unattended(self) -> bool: ...
+    @property
+    def login_urls(self) -> tuple[str, ...]: ...
+
+    def login(self, ctx: LoginContext) -> Grant:
+        """Turn credentials into a grant.
+
+        Raises
+        ------
+        CredentialsRejectedError
+            When the archive did not accept them.
+        UnusableCredentialsError
+            When they cannot even be sent.
+        LoginError
+            When no answer could be had, or none that makes sense.
+        """
+        ...
+
+    def renew(self, ctx: LoginContext, grant: Grant) -> Grant | None:
+        """Return a new grant made from an old one, or None when only a login can do it."""
+        ...
+
+    def revoke(self, ctx: LoginContext, grant: Grant) -> bool:
+        """Revoke a grant at the archive; False where the archive cannot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyringEntry:
+    """An entry of the OS keyring that other programs of this archive's users already made.
+
+    Parameters
+    ----------
+    service
+        The keyring's service name.
+    username
+        The entry's user name; empty: the account's.
+    field
+        Which credential the entry holds.
+    """
+
+    service: str
+    username: str = ""
+    field: str = "password"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Where users of this archive already keep credentials.
+
+    Parameters
+    ----------
+    environment
+        Credential name → names of environment variables, in the order to look.
+    keyring
+        Keyring entries.
+    """
+
+    environment: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keyring: tuple[KeyringEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The archive's own pages, for a person.
+
+    Parameters
+    ----------
+    register, token, rights, licence
+        https addresses; empty where there is none.
+    """
+
+    register: str = ""
+    token: str = ""
+    rights: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """A data centre whose services share one login.
+
+    Parameters
+    ----------
+    name
+        Lower case letters, digits and hyphens; part of the names of environment variables.
+    title
+        For people.
+    domains
+        Where its permits may go.
+    flows
+        Ways to log in, the preferred one first.
+    login_origins
+        Origins that may receive credentials; empty: those of the flows' own URLs and nothing else.
+    margin
+        Seconds before a permit's end from which it is renewed in the background; a fifth of its life if that is
+        less.
+    silent
+        Whether the archive answers an ended permit as if there were none, instead of refusing it.
+    judge
+        What an answer says about the permit.
+    narrow
+        Domains that a grant's own content restricts it to; None for no restriction. It can never widen.
+    known
+        Where users already keep credentials.
+    pages
+        The archive's pages for a person.
+
+    Raises
+    ------
+    ValueError
+        When the name is not usable or there are no domains, or a login origin is not private.
+    """
+
+    name: str
+    title: str
+    domains: tuple[Domain, ...]
+    flows: tuple[Flow, ...]
+    login_origins: tuple[str, ...] = ()
+    margin: float = 600.0
+    silent: bool = False
+    judge: Callable[[Answer], Verdict] = judge_status
+    narrow: Callable[[Grant], tuple[Domain, ...] | None] | None = None
+    known: Known = Known()
+    pages: Pages = Pages()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"an archive's name is lower case letters, digits and hyphens, not {self.name!r}")
+        if not self.domains:
+            raise ValueError(f"archive {self.name!r} names no domain: its permits could go nowhere")
+        for origin in self.credential_origins():
+            if not origin.may_carry_permits:
+                raise ValueError(f"archive {self.name!r}: login origin {origin} must be https (http only on loopback)")
+
+    def credential_origins(self) -> frozenset[Origin]:
+        """Return the origins that may receive credentials of this archive."""
+        urls = self.login_origins or tuple(url for flow in self.flows for url in flow.login_urls)
+        return frozenset(Origin.from_url(url) for url in urls)
+
+    @property
+    def variable_prefix(self) -> str:
+        """The start of its environment variables, e.g. ``VO_AUTH_ESO_``."""
+        return f"VO_AUTH_{self.name.upper().replace('-', '_')}_"

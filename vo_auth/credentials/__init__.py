@@ -1,0 +1,28 @@
+"""Where credentials come from: one file per source, and the written order in which they are asked.
+
+1. explicit arguments (rank 10); 2. the environment (20); 3. what was typed or given to ``login`` in this process (30);
+the wallet's own permits stand here; 4. the keyring (50); 5. the prompt (90). Plugins put theirs between by rank.
+"""
+
+from __future__ import annotations
+
+from .base import Attempt, CredentialSource, Found, Wanted
+from .chain import Chosen, CredentialChain
+from .environment import EnvironmentSource
+from .explicit import ExplicitSource
+from .keyring import KeyringSource
+from .prompt import PromptSource, is_interactive
+
+__all__ = [
+    "Attempt",
+    "Chosen",
+    "CredentialChain",
+    "CredentialSource",
+    "EnvironmentSource",
+    "ExplicitSource",
+    "Found",
+    "KeyringSource",
+    "PromptSource",
+    "Wanted",
+    "is_interactive",
+]

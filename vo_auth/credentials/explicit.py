@@ -1,0 +1,80 @@
+"""Credentials given as arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import UnusableCredentialsError
+from ..secret import Secret
+from .base import FIELDS, Found, Wanted
+from .files import read_protected
+
+__all__ = ["ExplicitSource", "as_secrets"]
+
+
+class ExplicitSource:
+    """Arguments of ``session_for`` or ``login``.
+
+    Parameters
+    ----------
+    values
+        By name; ``file`` names a file with a token or cookie (one line), user name and password (two lines), or a
+        PEM certificate with its key.
+
+    Raises
+    ------
+    TypeError
+        When a name is none of the known ones, or a value is no text.
+    UnusableCredentialsError
+        When the file cannot be used.
+    """
+
+    name = "arguments"
+    rank = 10
+
+    def __init__(self, values: Mapping[str, str | Secret]) -> None:
+        self._values = as_secrets(values)
+
+    def find(self, wanted: Wanted) -> Found | None:
+        """Return the arguments that the flow can use."""
+        values = {name: self._values[name] for name in wanted.names if name in self._values}
+        if "username" in self._values:  # also a token may come with the name of its owner
+            values["username"] = self._values["username"]
+        return Found(values=values, origin="arguments") if values else None
+
+
+def as_secrets(values: Mapping[str, str | Secret]) -> dict[str, Secret]:
+    """Return arguments as secrets by name, the file read.
+
+    Raises
+    ------
+    TypeError
+        When a name is none of the known ones, or a value is no text.
+    UnusableCredentialsError
+        When the file cannot be used.
+    """
+    secrets: dict[str, Secret] = {}
+    for name, value in values.items():
+        if name not in (*FIELDS, "file"):
+            raise TypeError(f"{name!r} is not a credential; known are {', '.join((*FIELDS, 'file'))}")
+        if value is None:
+            continue
+        secrets[name] = value if isinstance(value, Secret) else Secret(str(value))
+    path = secrets.pop("file", None)
+    return {**_from_file(path.reveal()), **secrets} if path else secrets
+
+
+def _from_file(path: str) -> dict[str, Secret]:
+    text = read_protected(path, what="the credentials file")
+    if "-----BEGIN" in text:
+        return {"certificate": Secret(path)}
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    match lines:
+        case [single]:
+            return {"token": Secret(single), "cookie": Secret(single)}
+        case [username, password]:
+            return {"username": Secret(username), "password": Secret(password)}
+        case _:
+            raise UnusableCredentialsError(
+                f"{path} holds {len(lines)} lines; a credentials file has one (a token) or two (user name, password)"
+            )

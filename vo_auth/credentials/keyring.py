@@ -1,0 +1,71 @@
+"""Credentials in the operating system's keyring."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from ..archive import KeyringEntry
+from ..secret import Secret
+from .base import Found, Wanted
+
+__all__ = ["KeyringSource"]
+
+
+class KeyringSource:
+    """Entries that this archive's users already have, and ``vo-auth:<archive>``.
+
+    A keyring that is missing or locked is not an error: the reason is kept for the message that lists every source.
+    """
+
+    name = "keyring"
+    rank = 50
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._reason = threading.local()
+
+    def find(self, wanted: Wanted) -> Found | None:
+        """Return the entry of the account, or of the only user the keyring knows for the service."""
+        self._reason.text = ""
+        if os.getpid() != self._pid:  # connections to a keyring's service do not survive a fork
+            self._reason.text = "not asked in a forked process"
+            return None
+        entries = (*wanted.archive.known.keyring, KeyringEntry(service=f"vo-auth:{wanted.archive.name}"))
+        for entry in entries:
+            if entry.field in wanted.flow.asks and (found := self._entry(entry, wanted)):
+                return found
+        return None
+
+    def looked_at(self, archive: object) -> str:
+        """Say why there was nothing."""
+        return getattr(self._reason, "text", "") or "no entry"
+
+    def _entry(self, entry: KeyringEntry, wanted: Wanted) -> Found | None:
+        username = entry.username or wanted.username or ("" if wanted.is_default else wanted.account)
+        credential = self._ask(entry.service, username)
+        if credential is None or not credential.password:
+            return None
+        values = {entry.field: Secret(credential.password)}
+        if entry.field == "password":
+            user = credential.username or username
+            if not wanted.serves(user) or (wanted.username and user != wanted.username):
+                return None
+            values["username"] = Secret(user)
+        return Found(values=values, origin=f"keyring entry {entry.service!r}")
+
+    def _ask(self, service: str, username: str) -> Any:
+        try:
+            import keyring
+            import keyring.errors
+        except ImportError:
+            self._reason.text = "keyring is not installed: pip install keyring"
+            return None
+        try:
+            return keyring.get_credential(service, username or None)
+        except keyring.errors.NoKeyringError:
+            self._reason.text = "this machine has no keyring"
+        except Exception as error:
+            self._reason.text = f"the keyring cannot be read ({type(error).__name__})"
+        return None

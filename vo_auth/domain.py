@@ -1,0 +1,235 @@
+"""Where a permit may go: the only code that compares URLs.
+
+A decision is made on what is really dialled (scheme, host and port of the connection) and on the path that is really
+sent, in every way in which a server might read it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from requests.models import PreparedRequest
+
+__all__ = ["Domain", "Origin", "Target"]
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+# Anything in a path that a server may read in more than one way.
+_AMBIGUOUS = re.compile(r"%|\\|//|/\.|;")
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+")
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port: what one connection reaches.
+
+    Parameters
+    ----------
+    scheme
+        ``https`` or ``http``.
+    host
+        In lower case, without brackets.
+    port
+        Always a number; the scheme's own where the URL names none.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _DEFAULT_PORTS.get(self.scheme) else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    @classmethod
+    def of(cls, scheme: str, host: str | None, port: int | None) -> Origin:
+        """Return the origin of a connection, normalised."""
+        scheme = scheme.lower()
+        return cls(scheme, (host or "").lower().strip("[]"), port or _DEFAULT_PORTS.get(scheme, 0))
+
+    @classmethod
+    def from_url(cls, url: str) -> Origin:
+        """Return the origin that ``requests`` would dial for this URL.
+
+        Raises
+        ------
+        requests.exceptions.InvalidURL
+            When requests would refuse the URL.
+        """
+        return Target.from_url(url).origin
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this is this machine itself."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def may_carry_permits(self) -> bool:
+        """Whether the transport keeps a permit private: https, or this machine itself."""
+        return self.scheme == "https" or (self.scheme == "http" and self.is_loopback)
+
+
+class Target(NamedTuple):
+    """Where one request really goes.
+
+    Parameters
+    ----------
+    origin
+        What is dialled.
+    path
+        The path as it is sent, percent-encoding included.
+    """
+
+    origin: Origin
+    path: str
+
+    @classmethod
+    def from_url(cls, url: str) -> Target:
+        """Return where ``requests`` would send this URL.
+
+        Raises
+        ------
+        requests.exceptions.InvalidURL
+            When requests would refuse the URL.
+        """
+        prepared = PreparedRequest()
+        prepared.prepare_url(url, None)
+        parts = urlsplit(prepared.url or "")
+        return cls(Origin.of(parts.scheme, parts.hostname, parts.port), parts.path)
+
+    def readings(self) -> tuple[tuple[str, ...], ...]:
+        """Return the path's segments in each way in which a server may read them.
+
+        Returns
+        -------
+        tuple of tuple of str
+            One reading for a plain path. Where there is an escape, a backslash, an empty or a dot segment or a path
+            parameter, a second one: decoded to the end, backslashes turned, parameters cut, empty segments merged.
+        """
+        if not _AMBIGUOUS.search(self.path):
+            return (tuple(self.path.strip("/").split("/")) if self.path.strip("/") else (),)
+        strict = _resolve([unquote(part) for part in self.path.split("/")[1:]])
+        loose = _decoded(self.path).replace("\\", "/").split("/")
+        return strict, tuple(part for part in _resolve([part.partition(";")[0] for part in loose]) if part)
+
+
+def _decoded(path: str) -> str:
+    for _ in range(4):  # servers behind proxies decode more than once
+        plainer = unquote(path)
+        if plainer == path:
+            break
+        path = plainer
+    return path
+
+
+def _resolve(segments: list[str]) -> tuple[str, ...]:
+    """Remove dot segments (RFC 3986, 5.2.4)."""
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    while kept and not kept[-1]:
+        kept.pop()
+    return tuple(kept)
+
+
+def _segments(path: str, *, what: str) -> tuple[str, ...]:
+    if _AMBIGUOUS.search(path):
+        raise ValueError(f"{what} {path!r} must be a plain path, without escapes, dots or empty segments")
+    return tuple(part for part in path.split("/") if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A set of URLs where one permit may go: an origin and a path prefix at a segment boundary.
+
+    Parameters
+    ----------
+    base
+        An https URL, or an http one on loopback (for tests and local services); no userinfo, query or fragment.
+    realm
+        Parts one archive into contexts with a login each.
+    upgrade_http
+        Whether the archive offers the same over https, so that a plain ``http`` URL of the same host may be
+        requested as ``https``.
+    anonymous
+        Path prefixes inside the domain that never get a permit.
+
+    Raises
+    ------
+    ValueError
+        When the base is not such a URL.
+
+    Examples
+    --------
+    >>> tap = Domain("https://archive.example.org/tap")
+    >>> tap.covers(Target.from_url("https://archive.example.org/tap/sync?QUERY=x"))
+    True
+    >>> tap.covers(Target.from_url("https://archive.example.org/tapestry"))
+    False
+    >>> tap.covers(Target.from_url("https://archive.example.org:8443/tap"))
+    False
+    >>> tap.covers(Target.from_url("https://archive.example.org/tap/%2e%2e/admin"))
+    False
+    """
+
+    base: str
+    realm: str = ""
+    upgrade_http: bool = False
+    anonymous: tuple[str, ...] = ()
+    origin: Origin = field(init=False, repr=False, compare=False)
+    segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _anonymous: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base)
+        if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
+            raise ValueError("a domain's base is scheme://host[:port][/path], nothing more")
+        origin = Origin.of(parts.scheme, parts.hostname, parts.port)
+        if not _HOST.fullmatch(origin.host):
+            raise ValueError(f"the host of {self.base!r} must be plain ASCII (use the punycode form)")
+        if not origin.may_carry_permits:
+            raise ValueError(f"{self.base!r} must be https (http only on loopback): a permit is readable on the way")
+        prefixes = tuple(_segments(path, what="the anonymous prefix") for path in self.anonymous)
+        object.__setattr__(self, "origin", origin)
+        object.__setattr__(self, "segments", _segments(parts.path, what="the path of a domain"))
+        object.__setattr__(self, "_anonymous", prefixes)
+
+    def covers(self, target: Target) -> bool:
+        """Say whether a permit of this domain may go to the target.
+
+        Parameters
+        ----------
+        target
+            Where the request really goes.
+
+        Returns
+        -------
+        bool
+            True only if every reading of the path lies below the base, and none below an anonymous prefix.
+        """
+        return target.origin == self.origin and self.covers_path(target)
+
+    def covers_path(self, target: Target) -> bool:
+        """Say the same of the path alone, for a target whose origin is known to be right."""
+        if not self.segments and not self._anonymous:
+            return True
+        depth = len(self.segments)
+        readings = target.readings()
+        return all(reading[:depth] == self.segments for reading in readings) and not any(
+            reading[: len(prefix)] == prefix for reading in readings for prefix in self._anonymous
+        )
+
+    def __str__(self) -> str:
+        return f"{self.origin}/{'/'.join(self.segments)}"

@@ -1,0 +1,41 @@
+"""Lengths of time as people write them."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["seconds_in"]
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+
+
+def seconds_in(text: float | str) -> float:
+    """Return a length of time in seconds.
+
+    Parameters
+    ----------
+    text
+        A number of seconds, or text as ``"90"``, ``"45 min"``, ``"8h"``, ``"1.5d"``.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    ValueError
+        When it is something else.
+
+    Examples
+    --------
+    >>> seconds_in("8h")
+    28800.0
+    """
+    if isinstance(text, int | float):
+        return float(text)
+    match = _FORM.fullmatch(text.strip().lower())
+    if match is None or match[2] not in _UNITS:
+        raise ValueError(f"{text!r} is no length of time; write seconds, or as in '45 min', '8h', '2d'")
+    return float(match[1]) * _UNITS[match[2]]

@@ -1,0 +1,311 @@
+"""The login client: another client than the data path, and a stricter one.
+
+https only (loopback excepted), to the archive's login origins alone, no redirects, no netrc, no cookies kept, bounded
+in size and total time; every text is scrubbed before it becomes an exception or a log line.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import email.utils
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import requests
+from requests.utils import get_environ_proxies
+
+from ._version import USER_AGENT
+from .clock import Clock, skew_of
+from .domain import Origin
+from .errors import LoginAnswerError, LoginError, LoginUnreachableError
+
+__all__ = ["LoginAnswer", "LoginClient", "mask_login_urls", "parse_date"]
+
+_LIMIT = 64 * 1024
+_QUIET: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_login", default=False)
+
+
+class _MaskLoginUrls(logging.Filter):
+    """Replace what urllib3 logs about a login: its debug line holds the query, and ESO's holds the password."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _QUIET.get():
+            record.msg, record.args, record.exc_info = "login request (masked)", (), None
+        return True
+
+
+def mask_login_urls() -> None:
+    """Put the filter on urllib3's loggers; doing it twice changes nothing."""
+    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry", "urllib3.poolmanager"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(item, _MaskLoginUrls) for item in logger.filters):
+            logger.addFilter(_MaskLoginUrls())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginAnswer:
+    """What a login endpoint answered; its body is a secret.
+
+    Parameters
+    ----------
+    status
+        The HTTP status.
+    headers
+        Case-insensitive; a ``Set-Cookie`` here may be the permit.
+    body
+        At most 64 KiB.
+    cookies
+        Cookies of this answer, by name.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    cookies: Mapping[str, str] = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the body as JSON.
+
+        Raises
+        ------
+        ValueError
+            When it is something else; the text of the error does not quote it.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise ValueError("the answer is not JSON") from None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asks to wait (RFC 9110, 10.2.3), where it gives them as a number."""
+        with suppress(KeyError, ValueError):
+            return max(float(self.headers["Retry-After"]), 0.0)
+        return None
+
+    @property
+    def date(self) -> float | None:
+        """The server's own time (RFC 9110, 6.6.1), seconds since the epoch."""
+        return parse_date(self.headers)
+
+
+def parse_date(headers: Mapping[str, str]) -> float | None:
+    """Return the time in a Date header, unless a cache stands between (Age)."""
+    value = headers.get("Date")
+    if not value or "Age" in headers:
+        return None
+    with suppress(ValueError, TypeError, OverflowError):
+        return email.utils.parsedate_to_datetime(value).timestamp()
+    return None
+
+
+class LoginClient:
+    """Send credentials to the origins that may have them.
+
+    Parameters
+    ----------
+    title
+        The archive, for messages.
+    origins
+        Where requests may go.
+    deadline
+        Seconds for one request, from the first byte out to the last byte in.
+    clock
+        This machine's clocks.
+    skew
+        What is known of the server's clock beforehand.
+
+    Attributes
+    ----------
+    requests_sent
+        How many requests have been sent.
+    skew
+        Seconds by which the server's clock is ahead of this machine's, as the last answer's Date tells.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        origins: Iterable[Origin],
+        *,
+        deadline: float = 30.0,
+        clock: Clock | None = None,
+        skew: float = 0.0,
+    ) -> None:
+        mask_login_urls()
+        self._clock = clock or Clock()
+        self.skew = skew
+        self.title = title
+        self.origins = frozenset(origins)
+        self.deadline = deadline
+        self.requests_sent = 0
+        self._session = requests.Session()
+        self._session.trust_env = False  # no netrc; proxies and CA are looked up below
+        self._session.headers["User-Agent"] = USER_AGENT
+
+    def __enter__(self) -> LoginClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._session.close()
+
+    def now(self) -> float:
+        """Return the server's own time as its last answer told it, else this machine's."""
+        return self._clock.wall() + self.skew
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | str | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> LoginAnswer:
+        """Send one request and return the whole answer.
+
+        Parameters
+        ----------
+        method, url, params, data, json, headers, auth
+            As in ``requests``.
+
+        Returns
+        -------
+        LoginAnswer
+            Any status below 500 except a redirect and 429.
+
+        Raises
+        ------
+        LoginUnreachableError
+            When no answer came in time, or the server said 429 or 5xx.
+        LoginAnswerError
+            When the URL is not one of the login origins, the answer is a redirect or larger than 64 KiB.
+        """
+        origin = self._checked(url)
+        failure: LoginError | None = None
+        answer: LoginAnswer | None = None
+        with _quiet():
+            try:
+                answer = self._exchange(
+                    method, url, params=params, data=data, json=json, headers=headers, auth=_basic(auth)
+                )
+            except requests.RequestException as error:
+                failure = _unreachable(self.title, origin, error)
+            except _TooLargeError:
+                failure = LoginAnswerError(f"{self.title}: {origin} answered more than {_LIMIT} bytes to a login")
+        if failure is not None:  # raised out here: the frames that saw the secrets are gone
+            raise failure
+        assert answer is not None
+        self._judge(origin, answer)
+        return answer
+
+    def _checked(self, url: str) -> Origin:
+        origin = Origin.from_url(url)
+        if origin not in self.origins or not origin.may_carry_permits:
+            raise LoginAnswerError(f"{self.title}: credentials are not sent to {origin}, which is not a login origin")
+        return origin
+
+    def _exchange(self, method: str, url: str, **arguments: Any) -> LoginAnswer:
+        end = time.monotonic() + self.deadline
+        self.requests_sent += 1
+        with self._session.request(
+            method,
+            url,
+            stream=True,
+            allow_redirects=False,
+            timeout=min(self.deadline, 10.0),
+            proxies=get_environ_proxies(url),
+            verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
+            **arguments,
+        ) as response:
+            self._session.cookies.clear()
+            body = b""
+            for piece in response.iter_content(8192):
+                body += piece
+                if len(body) > _LIMIT:
+                    raise _TooLargeError
+                if time.monotonic() > end:
+                    raise requests.ReadTimeout("the answer took too long")
+            answer = LoginAnswer(
+                status=response.status_code,
+                headers=response.headers,
+                body=body,
+                cookies={cookie.name: cookie.value or "" for cookie in response.cookies},
+            )
+        if answer.date is not None:
+            self.skew = skew_of(answer.date, self._clock.wall())
+        return answer
+
+    def _judge(self, origin: Origin, answer: LoginAnswer) -> None:
+        if 300 <= answer.status < 400:
+            # RFC 9700, 4.12: a redirected login would hand the credentials on
+            raise LoginAnswerError(
+                f"{self.title}: {origin} redirects the login (status {answer.status}), which is not followed; "
+                "is a proxy or captive portal in between, or has the archive moved its login?"
+            )
+        if answer.status == 429 or answer.status >= 500:
+            raise LoginUnreachableError(
+                f"{self.title}: {origin} answers a login with status {answer.status}; try again later",
+                retry_after=answer.retry_after,
+            )
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _Basic(requests.auth.AuthBase):
+    """HTTP Basic in UTF-8 (RFC 7617), which ``requests`` encodes as Latin-1."""
+
+    def __init__(self, username: str, password: str) -> None:
+        self._header = requests.auth._basic_auth_str(username.encode(), password.encode())
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+def _basic(auth: tuple[str, str] | None) -> _Basic | None:
+    return _Basic(*auth) if auth else None
+
+
+def _unreachable(title: str, origin: Origin, error: requests.RequestException) -> LoginError:
+    """Say what happened without the error's own text, which holds the URL with its query."""
+    if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
+        return LoginAnswerError(f"{title}: the login request cannot be written; do the credentials hold a line end?")
+    if isinstance(error, requests.exceptions.ProxyError):
+        what = "the proxy in HTTPS_PROXY does not let it through"
+    elif isinstance(error, requests.exceptions.SSLError):
+        what = "its certificate is not trusted (TLS interception? then set REQUESTS_CA_BUNDLE)"
+    elif isinstance(error, requests.exceptions.Timeout):
+        what = "no answer in time"
+    else:
+        what = "no connection"
+    return LoginUnreachableError(f"{title}: the login at {origin} cannot be reached ({what}); try again later")

@@ -1,0 +1,41 @@
+"""Archives whose plugins are published: name, origins, distribution.
+
+An archive that answers the anonymous with fewer rows would hide that its plugin is missing; this table lets a session
+say so. It holds no knowledge of how to log in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PUBLISHED", "Published"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An archive with a plugin that can be installed.
+
+    Parameters
+    ----------
+    name, title
+        The archive.
+    distribution
+        What to install.
+    origins
+        Its services.
+    """
+
+    name: str
+    title: str
+    distribution: str
+    origins: tuple[str, ...]
+
+
+PUBLISHED = (
+    Published(
+        "eso",
+        "ESO Science Archive",
+        "vo-auth-eso",
+        ("https://archive.eso.org", "https://dataportal.eso.org"),
+    ),
+)

@@ -1,0 +1,33 @@
+"""Keep what an exception remembers free of secrets."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+__all__ = ["scrubbed"]
+
+E = TypeVar("E", bound=BaseException)
+
+
+def scrubbed(error: E) -> E:
+    """Return the exception without the tracebacks of the frames that held the permit.
+
+    The frames of urllib3, http.client and of the code that dressed the request keep the headers in their locals; a
+    traceback printed with locals, or a debugger's post mortem, would show them. Raise the result from a frame that
+    holds no secret.
+
+    Parameters
+    ----------
+    error
+        Any exception; its causes, contexts and the exceptions among its arguments are cut as well.
+    """
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        item = queue.pop()
+        if not isinstance(item, BaseException) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        item.__traceback__ = None
+        queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+    return error

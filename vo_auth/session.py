@@ -1,0 +1,398 @@
+"""A ``requests.Session`` whose every request is decided at the edge."""
+
+from __future__ import annotations
+
+import copy
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.auth import AuthBase
+from requests.sessions import merge_setting
+from requests.utils import get_auth_from_url
+
+from ._version import USER_AGENT
+from .adapter import Adapters
+from .archive import Archive
+from .domain import Domain, Origin, Target
+from .duration import seconds_in
+from .edge import Edge, Policy
+from .environ import EnvironmentProxies
+from .errors import PluginNotInstalledError
+from .registry import Match, Registry, default_registry
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from .wallet import Wallet
+
+__all__ = ["AuthSession", "session_for"]
+
+_RECIPE = ("headers", "cookies", "proxies", "hooks", "params", "verify", "cert", "stream", "trust_env", "max_redirects")
+_SECRET_HEADERS = ("Authorization", "Proxy-Authorization", "Cookie")
+
+
+class AuthSession(requests.Session):
+    """A ``requests.Session`` that carries the right permit to the right place, and nowhere else.
+
+    It is a real session: ``mount``, ``hooks``, ``headers`` and redirects work as ever. It reads no netrc file. In
+    scripts that also use ``pyvo.auth.AuthSession``, write ``vo_auth.AuthSession``.
+
+    Parameters
+    ----------
+    url
+        A URL of the archive that the session is for; None: it serves every archive for which credentials are at hand.
+    account
+        The label of the account, else its user name; None: the archive's default account.
+    required
+        Whether a request to that archive fails when there are no credentials; False: it goes anonymously, with one
+        warning, and nobody is prompted.
+    interactive
+        Whether a person may be asked: True, False, or None to look for a terminal or notebook.
+    min_life
+        How long a permit must still hold when a request leaves: seconds, or text as ``"8h"``.
+    registry, wallet
+        For tests and special setups; None: those that the process shares.
+    **credentials
+        ``username``, ``password``, ``token``, ``cookie``, ``certificate``, ``client_id``, ``client_secret`` or
+        ``file``: they belong to this session alone. No other source is asked; nothing is stored or pickled.
+
+    Raises
+    ------
+    PluginNotInstalledError
+        When the URL belongs to a known archive whose plugin is not installed.
+    TypeError
+        When credentials are given without a URL, or under a name that is not known.
+    UnusableCredentialsError
+        When the file of credentials cannot be used.
+    ValueError
+        When ``min_life`` cannot be read.
+
+    Examples
+    --------
+    >>> session = AuthSession(url="https://archive.example.org/tap", token="obviously-fake")
+    >>> session.headers["User-Agent"].startswith("vo-auth/")
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        account: str | None = None,
+        required: bool = True,
+        interactive: bool | None = None,
+        min_life: float | str | None = None,
+        registry: Registry | None = None,
+        wallet: Wallet | None = None,
+        **credentials: str | Secret,
+    ) -> None:
+        given = {name: value for name, value in credentials.items() if value is not None}
+        if given and url is None:
+            raise TypeError("credentials need the URL of the archive they are for: AuthSession(url=…, token=…)")
+        policy = Policy(
+            account=account,
+            required=required,
+            interactive=interactive,
+            min_life=seconds_in(min_life) if min_life is not None else 0.0,
+        )
+        self._edge = _edge_for(policy, url, registry or default_registry(), wallet, given)
+        self._recipe = {
+            "url": url,
+            "account": account,
+            "required": required,
+            "interactive": interactive,
+            "min_life": min_life,
+        }
+        self._had_credentials = bool(given)
+        self._environment = EnvironmentProxies()
+        super().__init__()
+        self.headers["User-Agent"] = USER_AGENT
+        _SESSIONS.add(self)
+
+    @property
+    def adapters(self) -> Adapters:
+        """The transport adapters, each inside the edge."""
+        return self._adapters
+
+    @adapters.setter
+    def adapters(self, adapters: Mapping[str, requests.adapters.BaseAdapter]) -> None:
+        self._adapters = Adapters(self._edge, adapters)
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request without looking at netrc files: they never replace a permit.
+
+        Parameters
+        ----------
+        request
+            The request.
+
+        Returns
+        -------
+        requests.PreparedRequest
+            As ``requests`` does.
+        """
+        if request.auth or self.auth:
+            return super().prepare_request(request)
+        request.auth = _NO_NETRC
+        try:
+            return super().prepare_request(request)
+        finally:
+            request.auth = None
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Drop an Authorization header that must not follow a redirect; look at no netrc file.
+
+        Parameters
+        ----------
+        prepared_request, response
+            The next request, and the redirect.
+        """
+        headers = prepared_request.headers
+        strip: bool = self.should_strip_auth(  # type: ignore[no-untyped-call]
+            response.request.url or "", prepared_request.url or ""
+        )
+        if strip and "Authorization" in headers:
+            del headers["Authorization"]
+
+    def merge_environment_settings(
+        self,
+        url: str | bytes | None,
+        proxies: Any,
+        stream: bool | None,
+        verify: Any,
+        cert: Any,
+    ) -> Any:
+        """Merge the environment's proxies and CA bundle with the session's settings, as ``requests`` does.
+
+        Parameters
+        ----------
+        url, proxies, stream, verify, cert
+            Of the request.
+
+        Returns
+        -------
+        dict
+            Settings for ``send``.
+        """
+        if self.trust_env:
+            text = url.decode() if isinstance(url, bytes) else url or ""
+            proxies = {} if proxies is None else proxies
+            for scheme, proxy in self._environment.proxies(text, proxies.get("no_proxy")).items():
+                proxies.setdefault(scheme, proxy)
+            if verify is True or verify is None:
+                verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or verify
+        return {
+            "proxies": _merged(proxies, self.proxies),
+            "stream": _merged(stream, self.stream),
+            "verify": _merged(verify, self.verify),
+            "cert": _merged(cert, self.cert),
+        }
+
+    def __repr__(self) -> str:
+        for_what = f" for {self._recipe['url']}" if self._recipe["url"] else ""
+        return f"<vo_auth.AuthSession{for_what}>"
+
+    # ---------------------------------------------------------------- copies and pickles
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a recipe without secrets: what the session is for, and its plain settings."""
+        settings = {name: getattr(self, name) for name in _RECIPE}
+        settings["headers"] = copy.copy(self.headers)
+        for name in _SECRET_HEADERS:
+            settings["headers"].pop(name, None)
+        settings["proxies"] = {scheme: proxy for scheme, proxy in self.proxies.items() if "@" not in proxy}
+        return {
+            "recipe": self._recipe,
+            "had_credentials": self._had_credentials,
+            "settings": settings,
+            "adapters": [(prefix, adapter.inner) for prefix, adapter in self.adapters.items()],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state["recipe"])  # type: ignore[misc]  # the recipe is the arguments
+        if state["had_credentials"]:
+            self._had_credentials = True
+            self._edge.lost_credentials(str(state["recipe"]["url"]))
+        for prefix, adapter in state["adapters"]:
+            self.mount(prefix, adapter)
+        for name, value in state["settings"].items():
+            setattr(self, name, value)
+
+    def __copy__(self) -> AuthSession:
+        """Return a session with the same edge, credentials of its own included, and pools of its own."""
+        other = type(self).__new__(type(self))
+        other._edge, other._recipe, other._had_credentials = self._edge, self._recipe, self._had_credentials
+        other._environment = EnvironmentProxies()
+        requests.Session.__init__(other)
+        for name in _RECIPE:
+            setattr(other, name, copy.copy(getattr(self, name)))
+        other.auth = self.auth
+        for prefix, adapter in self.adapters.items():
+            other.mount(prefix, copy.copy(adapter.inner))
+        _SESSIONS.add(other)
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AuthSession:
+        return self.__copy__()
+
+
+class _NoNetrc(AuthBase):
+    """Authentication that adds nothing but what the URL's userinfo says, as ``requests`` would."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        url = request.url or ""
+        pair = get_auth_from_url(url) if "@" in url else None
+        if pair and any(pair):
+            request.headers["Authorization"] = requests.auth._basic_auth_str(*pair)
+        return request
+
+
+_NO_NETRC = _NoNetrc()
+_merged: Callable[[Any, Any], Any] = merge_setting
+
+
+def session_for(
+    url: str,
+    *,
+    account: str | None = None,
+    required: bool = True,
+    interactive: bool | None = None,
+    min_life: float | str | None = None,
+    **credentials: str | Secret,
+) -> AuthSession:
+    """Return a session that authenticates where it should, and is anonymous everywhere else.
+
+    No request is made before the first one of yours.
+
+    Parameters
+    ----------
+    url
+        A URL of the archive: of a TAP service, a file, anything there.
+    account
+        The label of the account, else its user name; None: the archive's default account.
+    required
+        Whether a request to that archive fails when there are no credentials; False: it goes anonymously, with one
+        warning, and nobody is prompted.
+    interactive
+        Whether a person may be asked: True, False, or None to look for a terminal or notebook.
+    min_life
+        How long a permit must still hold when a request leaves: seconds, or text as ``"8h"``.
+    **credentials
+        ``username``, ``password``, ``token``, ``cookie``, ``certificate``, ``client_id``, ``client_secret`` or
+        ``file``: they belong to this session alone. With them also a URL that no plugin knows works; the permit then
+        goes to that URL's origin.
+
+    Returns
+    -------
+    AuthSession
+        Give it to pyvo as ``session=``, or use it as a ``requests.Session``.
+
+    Raises
+    ------
+    PluginNotInstalledError
+        When the URL belongs to a known archive whose plugin is not installed.
+    PluginClashError
+        When two plugins claim it.
+    TypeError
+        When a credential's name is not known.
+    UnusableCredentialsError
+        When the file of credentials cannot be used.
+    ValueError
+        When ``min_life`` cannot be read, or credentials are given for a URL where a permit would be readable.
+
+    Examples
+    --------
+    >>> import vo_auth
+    >>> session = vo_auth.session_for("https://archive.example.org/tap", token="obviously-fake")
+    """
+    options: dict[str, Any] = dict(credentials)
+    return AuthSession(
+        url=url, account=account, required=required, interactive=interactive, min_life=min_life, **options
+    )
+
+
+def _edge_for(
+    policy: Policy, url: str | None, registry: Registry, wallet: Wallet | None, credentials: Mapping[str, str | Secret]
+) -> Edge:
+    if url is None:
+        return Edge(policy, registry, _given(wallet))
+    archive, origin = _named(url, registry, required=policy.required)
+    if credentials and archive is None:
+        archive = _archive_for(origin)
+        registry = _Widened(registry, archive)
+    policy = replace(policy, archive=archive.name if archive else "", origin=origin)
+    private = {archive.name: _private_wallet(credentials)} if credentials and archive else {}
+    return Edge(policy, registry, _given(wallet), private)
+
+
+def _given(wallet: Wallet | None) -> Callable[[], Wallet]:
+    if wallet is not None:
+        return lambda: wallet
+    from .wallet import default_wallet
+
+    return default_wallet
+
+
+def _named(url: str, registry: Registry, *, required: bool) -> tuple[Archive | None, Origin]:
+    target = Target.from_url(url)
+    match = registry.find(target) or _secure_match(target, registry)
+    if match is None and required and (missing := registry.missing(target.origin)) is not None:
+        raise PluginNotInstalledError(
+            f"{target.origin} belongs to the {missing.title}, whose plugin is not installed: "
+            f"pip install {missing.distribution}"
+        )
+    return (match.archive if match else None), target.origin
+
+
+def _secure_match(target: Target, registry: Registry) -> Match | None:
+    if target.origin.scheme != "http":
+        return None
+    return registry.find(Target(Origin("https", target.origin.host, 443), target.path))
+
+
+def _archive_for(origin: Origin) -> Archive:
+    """Return an archive for a URL that no plugin knows: its origin alone, and credentials that are sent as they are."""
+    from .flows import CertificateFile, HttpBasic, PastedCookie, PastedToken
+
+    return Archive(
+        name="this-url",
+        title=str(origin),
+        domains=(Domain(str(origin)),),
+        flows=(PastedToken(), CertificateFile(), PastedCookie(), HttpBasic()),
+    )
+
+
+def _private_wallet(credentials: Mapping[str, str | Secret]) -> Wallet:
+    from .credentials import ExplicitSource
+    from .wallet import Wallet
+
+    return Wallet(None, [ExplicitSource(credentials)])
+
+
+class _Widened(Registry):
+    """A registry with one more archive, for one session."""
+
+    def __init__(self, registry: Registry, archive: Archive) -> None:
+        super().__init__([archive])
+        self._others = registry
+
+    def find(self, target: Target) -> Match | None:
+        return self._others.find(target) or super().find(target)
+
+    def missing(self, origin: Origin) -> Any:
+        return self._others.missing(origin)
+
+
+_SESSIONS: weakref.WeakSet[AuthSession] = weakref.WeakSet()
+
+
+def _close_after_fork() -> None:
+    for session in list(_SESSIONS):  # a connection shared by two processes would mix their answers
+        session.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_after_fork)

@@ -1,0 +1,10 @@
+"""The wallet keeps permits, renews them, and remembers them across processes."""
+
+from __future__ import annotations
+
+from .accounts import Account
+from .held import Held, Key, Want
+from .vault import Vault
+from .wallet import Wallet, default_wallet
+
+__all__ = ["Account", "Held", "Key", "Vault", "Wallet", "Want", "default_wallet"]

@@ -1,0 +1,80 @@
+"""Which account is meant."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..archive import Archive
+from ..credentials.environment import variable_value
+
+__all__ = ["Account", "resolve"]
+
+_SELF_SUFFICIENT = ("token", "cookie", "certificate")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of an archive.
+
+    Parameters
+    ----------
+    label
+        Its label, else the user name; empty while neither is known.
+    is_default
+        Whether it is the archive's default account, which the plain variables serve.
+    is_label
+        Whether the user gave it as a label, so that the user name may be another.
+    """
+
+    label: str = ""
+    is_default: bool = True
+    is_label: bool = False
+
+    @property
+    def username(self) -> str:
+        """The user name, where the account is known by it."""
+        return "" if self.is_label or "#" in self.label else self.label
+
+
+def resolve(archive: Archive, label: str | None, last_login: Callable[[str], str]) -> Account:
+    """Return the account that a session means.
+
+    Parameters
+    ----------
+    archive
+        The archive.
+    label
+        The label the session was made with, or None.
+    last_login
+        Returns the account of an archive's last login without a label, or an empty string.
+
+    Returns
+    -------
+    Account
+        In this order: the label; ``VO_AUTH_<ARCHIVE>_ACCOUNT``; the user name in the environment; a token, cookie or
+        certificate there without a name (each its own account); the account of the last login.
+
+    Raises
+    ------
+    UnusableCredentialsError
+        When a file that a variable names cannot be used.
+    """
+    default = _default(archive, last_login)
+    if label is None or label == default.label:
+        return default
+    return Account(label, is_default=False, is_label=True)
+
+
+def _default(archive: Archive, last_login: Callable[[str], str]) -> Account:
+    if label := os.environ.get(f"{archive.variable_prefix}ACCOUNT"):
+        return Account(label, is_label=True)
+    if user := variable_value(archive, "username"):
+        return Account(user[1].reveal().strip())
+    for name in _SELF_SUFFICIENT:
+        if entry := variable_value(archive, name):
+            digest = hashlib.sha256(entry[1].reveal().encode()).hexdigest()[:8]
+            return Account(f"{name}#{digest}")  # another token is another account: never the permit of the last one
+    return Account(last_login(archive.name))

@@ -1,0 +1,235 @@
+"""One login or renewal: credentials chosen, rejections respected, nothing secret left in what is raised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from ..archive import Archive, Flow, Grant, LoginContext
+from ..clock import Clock
+from ..credentials import Chosen, CredentialChain, ExplicitSource
+from ..errors import CredentialsNotFoundError, CredentialsRejectedError, PermitExpiredError, VoAuthError
+from ..login import LoginClient
+from ..scrub import scrubbed
+from .held import Held, Key, Want
+from .rejections import Rejections
+
+__all__ = ["Logins"]
+
+T = TypeVar("T")
+
+
+class Logins:
+    """Turn wishes into grants, through the chain of sources and the archive's flows.
+
+    Parameters
+    ----------
+    chain
+        Where credentials come from.
+    rejections
+        What not to send again.
+    clock
+        This machine's clocks.
+    skew_of_archive
+        Returns by how many seconds an archive's clock is ahead.
+    """
+
+    def __init__(
+        self,
+        chain: CredentialChain,
+        rejections: Rejections,
+        clock: Clock,
+        skew_of_archive: Callable[[Archive], float],
+    ) -> None:
+        self._chain = chain
+        self._rejections = rejections
+        self._clock = clock
+        self._skew_of = skew_of_archive
+
+    def with_flow(self, archive: Archive, name: str | None) -> Archive:
+        """Return the archive with one of its flows alone.
+
+        Raises
+        ------
+        ValueError
+            When it has no flow of that name.
+        """
+        if name is None:
+            return archive
+        flows = tuple(flow for flow in archive.flows if flow.name == name)
+        if not flows:
+            known = ", ".join(repr(flow.name) for flow in archive.flows)
+            raise ValueError(f"{archive.title} has no flow {name!r}; it has {known}")
+        return replace(archive, flows=flows)
+
+    def choose(self, want: Want, *, explicit: ExplicitSource | None = None, ask_username: bool = False) -> Chosen:
+        """Return credentials that are worth sending; those that are known to have ended are passed over.
+
+        Raises
+        ------
+        CredentialsNotFoundError, UnusableCredentialsError, PromptCancelledError
+            As the chain does.
+        PermitExpiredError
+            When all there is has ended.
+        """
+        chain = CredentialChain([explicit]) if explicit else self._chain
+        passed: dict[str, float] = {}
+        while True:
+            try:
+                chosen = chain.choose(
+                    want.archive,
+                    account=want.account.label,
+                    username=want.account.username,
+                    is_default=want.account.is_default,
+                    interactive=want.interactive,
+                    ask_username=ask_username,
+                    unless=frozenset(passed),
+                )
+            except CredentialsNotFoundError as error:
+                if not passed:
+                    raise
+                raise PermitExpiredError(_ended(want.archive, passed) + str(error).partition("\n")[1]) from None
+            end = self._end_of(want, chosen)
+            if end is None or end > self._clock.wall() + self._skew_of(want.archive):
+                return chosen
+            passed[chosen.source] = end
+
+    def login(self, want: Want, chosen: Chosen, *, again: bool = False, deadline: float = 30.0) -> Held:
+        """Send the credentials.
+
+        Parameters
+        ----------
+        want
+            For whom.
+        chosen
+            Credentials and flow.
+        again
+            Send them although they were rejected before: a person says so.
+        deadline
+            Seconds for the login client.
+
+        Raises
+        ------
+        CredentialsRejectedError
+            When the archive refuses them, or refused them before.
+        VoAuthError
+            As the flow does.
+        """
+        archive = want.archive
+        if chosen.flow.login_urls and not again and self._rejections.holds(archive.name, chosen.values):
+            raise CredentialsRejectedError(
+                f"{archive.title} rejected these credentials (from {chosen.origin}) before; they are not sent again, "
+                f"because accounts get locked: correct them, or run: vo-auth login {archive.name}"
+            )
+        try:
+            grant, skew = self._run(want, chosen, deadline=deadline)
+        except CredentialsRejectedError:
+            self._rejections.add(archive.name, chosen.values)
+            raise
+        if chosen.flow.login_urls:
+            self._rejections.forget(archive.name, chosen.values)
+        named = want.account.label if want.account.is_label else chosen.username
+        label = named or want.account.label or grant.identity
+        return self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
+
+    def renew(self, want: Want, current: Held, *, deadline: float = 30.0) -> Held | None:
+        """Redeem what a grant brought for its own renewal; None where only a login can do it.
+
+        Raises
+        ------
+        LoginError
+            When no answer could be had.
+        """
+        flow = _flow_of(want.archive, current)
+        if flow is None:
+            return None
+        result = self._with_grant(want, current, flow.renew, deadline=deadline)
+        if result is None:
+            return None
+        grant, skew = result
+        return self._held(want, current.key.account, grant, skew, flow=flow, origin=current.origin)
+
+    def revoke(self, want: Want, current: Held) -> bool:
+        """Revoke a grant at the archive; False where the archive cannot.
+
+        Raises
+        ------
+        LoginError
+            When no answer could be had.
+        """
+        flow = _flow_of(want.archive, current)
+        result = self._with_grant(want, current, flow.revoke, deadline=10.0) if flow is not None else None
+        return bool(result and result[0])
+
+    def _with_grant(
+        self, want: Want, current: Held, act: Callable[[LoginContext, Grant], T | None], *, deadline: float
+    ) -> tuple[T, float] | None:
+        failure: VoAuthError
+        with self._client(want.archive, deadline) as client:
+            ctx = LoginContext(archive=want.archive, client=client, account=current.key.account, realm=want.realm)
+            try:
+                result = act(ctx, current.grant)
+                return None if result is None else (result, client.skew)
+            except VoAuthError as error:
+                failure = scrubbed(error)
+        raise failure  # out here: the frames of the flow held the refresh token
+
+    def _run(self, want: Want, chosen: Chosen, *, deadline: float) -> tuple[Grant, float]:
+        failure: VoAuthError | None = None
+        with self._client(want.archive, deadline) as client:
+            ctx = LoginContext(
+                archive=want.archive,
+                client=client,
+                credentials=chosen.values,
+                account=want.account.label,
+                realm=want.realm,
+            )
+            try:
+                return chosen.flow.login(ctx), client.skew
+            except VoAuthError as error:
+                failure = scrubbed(error)
+        raise failure  # out here: the frames of the flow held the password
+
+    def _client(self, archive: Archive, deadline: float) -> LoginClient:
+        return LoginClient(
+            archive.title,
+            archive.credential_origins(),
+            deadline=deadline,
+            clock=self._clock,
+            skew=self._skew_of(archive),
+        )
+
+    def _held(self, want: Want, label: str, grant: Grant, skew: float, *, flow: Flow, origin: str) -> Held:
+        obtained = self._clock.instant()
+        return Held(
+            key=Key(want.archive.name, label, want.realm),
+            grant=grant,
+            flow=flow.name,
+            origin=origin,
+            obtained=obtained,
+            server_time=obtained.wall + skew,
+            stored=bool(flow.login_urls),
+        )
+
+    def _end_of(self, want: Want, chosen: Chosen) -> float | None:
+        """Return the end of a permit that the user already holds; nothing is sent to learn it."""
+        if chosen.flow.login_urls or chosen.source == "arguments":
+            return None  # what was passed as an argument is judged where it is used
+        return self._run(want, chosen, deadline=1.0)[0].expires
+
+
+def _flow_of(archive: Archive, held: Held) -> Flow | None:
+    return next((flow for flow in archive.flows if flow.name == held.flow), None)
+
+
+def _ended(archive: Archive, passed: dict[str, float]) -> str:
+    ends = ", ".join(
+        f"the one in the {source} at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(end))}"
+        for source, end in passed.items()
+    )
+    page = f" at {archive.pages.token}" if archive.pages.token else ""
+    return (
+        f"The permit for {archive.title} has ended ({ends}): get a new one{page}, or run: vo-auth login {archive.name}"
+    )

@@ -1,0 +1,416 @@
+"""The wallet: a fresh permit for whoever asks, and one login for all of them."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import weakref
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from ..archive import Archive
+from ..clock import Clock, skew_of
+from ..credentials import (
+    CredentialChain,
+    CredentialSource,
+    EnvironmentSource,
+    ExplicitSource,
+    KeyringSource,
+    PromptSource,
+)
+from ..errors import (
+    CredentialsNotFoundError,
+    LoginUnreachableError,
+    PermitExpiredError,
+    PermitLifeError,
+    PromptCancelledError,
+)
+from ..permit import PermitState
+from ..scrub import scrubbed
+from ..secret import Secret
+from .accounts import Account, resolve
+from .held import Held, Key, Want, state_of
+from .lock import Locks
+from .logins import Logins
+from .memory import MemorySource
+from .rejections import Rejections
+from .renewal import Renewals
+from .shelf import Shelf
+from .vault import Vault, state_home
+
+__all__ = ["Wallet", "default_wallet"]
+
+_LOG = logging.getLogger("vo_auth.wallet")
+_YOUNG = 60.0  # a permit younger than this was refused for its rights
+_ONCE_IN = 600.0  # at most one login because of a refusal in this time
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
+
+
+class Wallet:
+    """Keep permits, renew them, remember them across processes.
+
+    Parameters
+    ----------
+    vault
+        The file; None: memory only.
+    sources
+        Where credentials come from.
+    clock
+        This machine's clocks.
+    patience
+        Seconds for which a login endpoint that cannot be reached is tried again after a permit's end.
+    """
+
+    def __init__(
+        self,
+        vault: Vault | None,
+        sources: Iterable[CredentialSource],
+        *,
+        clock: Clock | None = None,
+        patience: float = 600.0,
+    ) -> None:
+        self.clock = clock or Clock()
+        self._patience = patience
+        self._skew: dict[str, float] = {}
+        self._cancelled: dict[Key, str] = {}
+        self._memory = MemorySource()
+        self._shelf = Shelf(vault, self.clock)
+        self._locks = Locks(self._shelf.lock_folder(), self.clock, patience=patience)
+        chain = CredentialChain((*sources, self._memory))
+        self._logins = Logins(chain, Rejections(self._shelf.vault, self.clock), self.clock, self._skew_of)
+        self._renewals = Renewals(self._renew_quietly, self.clock)
+        self._own = any(isinstance(source, ExplicitSource) for source in chain.sources)
+        _WALLETS.add(self)
+
+    # ---------------------------------------------------------------- what sessions ask
+
+    def account(self, archive: Archive, label: str | None) -> Account:
+        """Return the account that a session with this label means now.
+
+        Raises
+        ------
+        UnusableCredentialsError
+            When a file that a variable names cannot be used.
+        """
+        if self._own:  # a session's own credentials: the environment has no say
+            return Account(label or "", is_label=bool(label))
+        return resolve(archive, label, self._shelf.last_login)
+
+    def permit(self, want: Want) -> Held:
+        """Return a permit that is known to be valid now.
+
+        Parameters
+        ----------
+        want
+            For which archive, account and realm.
+
+        Returns
+        -------
+        Held
+            From memory where it is fresh; a stale one at once, while a new one is fetched in the background.
+
+        Raises
+        ------
+        VoAuthError
+            When no permit can be had; never is the caller left to go on without one.
+        """
+        held = self._shelf.in_memory(want.key)
+        if held is not None:
+            state = self._state(want, held)
+            if state is PermitState.STALE:
+                self._renewals.start(want, held)
+            if state is not PermitState.EXPIRED:
+                return held
+        return self._obtain(want)
+
+    def refused(self, want: Want, held: Held) -> Held | None:
+        """Return another permit after the archive refused this one, or None when it is about rights.
+
+        Parameters
+        ----------
+        want
+            As for :meth:`permit`.
+        held
+            What was refused.
+
+        Returns
+        -------
+        Held or None
+            None for a permit younger than a minute, for the second refusal in ten minutes, and where nothing at hand
+            makes another one: the refusal is the archive's answer.
+
+        Raises
+        ------
+        VoAuthError
+            When the credentials that made it are refused as well, or the login cannot be reached.
+        """
+        current = self._shelf.in_memory(want.key)
+        if current is not None and current.grant != held.grant and self._usable(want, current):
+            return current
+        if self._about_rights(held):
+            return None
+        try:
+            renewed = self._obtain(replace(want, interactive=False), refused=held)
+        except (CredentialsNotFoundError, PermitExpiredError):
+            return None
+        return None if renewed.grant == held.grant else renewed
+
+    def replaced(self, want: Want, held: Held) -> Held:
+        """Return another permit for one that ended while its request was on the way.
+
+        Raises
+        ------
+        VoAuthError
+            When no permit can be had.
+        """
+        current = self._shelf.in_memory(want.key)
+        if current is not None and current.grant != held.grant and self._usable(want, current):
+            return current
+        return self._obtain(want)
+
+    def has_ended(self, want: Want, held: Held) -> bool:
+        """Say whether a permit has reached its end by now: an answer that came with it proves nothing then."""
+        end = held.grant.expires
+        return end is not None and held.now(self.clock, self._skew_of(want.archive)) >= end
+
+    def observe(self, archive: Archive, date: float) -> None:
+        """Learn the archive's own time from the Date header of an answer that came just now."""
+        self._skew[archive.name] = skew_of(date, self.clock.wall())
+
+    # ---------------------------------------------------------------- what people ask
+
+    def login(
+        self,
+        want: Want,
+        *,
+        credentials: Mapping[str, str | Secret] | None = None,
+        flow: str | None = None,
+        force: bool = False,
+    ) -> Held:
+        """Log in now, also with credentials that were rejected before.
+
+        Parameters
+        ----------
+        want
+            For which archive and account.
+        credentials
+            Credentials to use and to keep in this process; None: those of the sources.
+        flow
+            The name of the flow to use; None: the first that fits.
+        force
+            Log in although a valid permit is held.
+
+        Returns
+        -------
+        Held
+            The permit.
+
+        Raises
+        ------
+        VoAuthError
+            When no permit can be had.
+        ValueError
+            When the archive has no flow of that name.
+        """
+        explicit = ExplicitSource(credentials) if credentials else None
+        if explicit is not None and not want.account.is_label:
+            want = replace(want, account=Account())  # whose credentials these are, they say themselves
+        want = replace(want, archive=self._logins.with_flow(want.archive, flow))
+        with self._locks.hold(str(want.key), what=want.archive.title):
+            current = self._shelf.current(want.key)
+            if current is not None and not force and explicit is None and self._usable(want, current):
+                return current
+            self._cancelled.pop(want.key, None)
+            held = self._logged_in(want, explicit=explicit, by_hand=True)
+            return self._keep(want, replace(self._checked(want, held), stored=True))
+
+    def logout(self, archive: str, account: str | None = None) -> list[Held]:
+        """Forget an archive's permits, in memory, in the vault and in what this process was told.
+
+        Parameters
+        ----------
+        archive
+            The archive's name; its plugin may be gone.
+        account
+            Only this account; None: every one.
+
+        Returns
+        -------
+        list of Held
+            What was forgotten.
+        """
+        gone = self._shelf.forget(archive, account)
+        self._memory.forget(archive, account)
+        return gone
+
+    def revoke(self, archive: Archive, held: Held) -> bool:
+        """Revoke a permit at the archive; False where the archive cannot.
+
+        Raises
+        ------
+        LoginError
+            When no answer could be had.
+        """
+        return self._logins.revoke(Want(archive=archive), held)
+
+    def everything(self) -> list[Held]:
+        """Return all that is held, in memory and in the vault."""
+        return self._shelf.everything()
+
+    def state(self, archive: Archive, held: Held) -> PermitState:
+        """Say how a permit stands now."""
+        return self._state(Want(archive=archive), held)
+
+    def seconds_left(self, archive: str, held: Held) -> float | None:
+        """Return how long a permit holds; None where its end is not known."""
+        if held.grant.expires is None:
+            return None
+        return held.grant.expires - held.now(self.clock, self._skew.get(archive, 0.0))
+
+    # ---------------------------------------------------------------- one login for all
+
+    def _obtain(self, want: Want, *, refused: Held | None = None) -> Held:
+        with self._locks.hold(str(want.key), what=want.archive.title):
+            current = self._shelf.current(want.key)
+            if current is not None:
+                self._skew.setdefault(want.archive.name, current.server_time - current.obtained.wall)
+                if self._usable(want, current) and (refused is None or current.grant != refused.grant):
+                    return current
+            long_running = self._shelf.in_memory(want.key) is not None
+            held = self._persistently(want, current, patience=self._patience if long_running else 0.0)
+            if refused is not None:
+                held = held.after_refusal(self.clock.wall())
+            return self._keep(want, self._checked(want, held))
+
+    def _persistently(self, want: Want, current: Held | None, *, patience: float) -> Held:
+        """Log in; a login that cannot be reached is tried again for as long as a running job may wait."""
+        start, wait = self.clock.elapsed(), _FIRST_WAIT
+        while True:
+            try:
+                return self._renewed(want, current) or self._logged_in(want)
+            except LoginUnreachableError as error:
+                pause = max(wait, error.retry_after or 0.0)
+                if self.clock.elapsed() - start + pause > patience:
+                    raise
+                _LOG.warning("%s; next try in %.0f s", error, pause)
+            self.clock.sleep(pause)
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+    def _renewed(self, want: Want, current: Held | None, *, deadline: float = 30.0) -> Held | None:
+        if current is None or current.grant.refresh is None:
+            return None
+        return self._logins.renew(want, current, deadline=deadline)
+
+    def _logged_in(
+        self, want: Want, *, explicit: ExplicitSource | None = None, by_hand: bool = False, deadline: float = 30.0
+    ) -> Held:
+        cancelled = self._cancelled.get(want.key)
+        if cancelled:
+            want = replace(want, interactive=False)
+        try:
+            with nullcontext() if want.interactive is False else self._locks.person(str(want.key)):
+                chosen = self._logins.choose(want, explicit=explicit, ask_username=by_hand)
+        except PromptCancelledError as error:
+            self._cancelled[want.key] = str(error)
+            raise scrubbed(error) from None
+        except CredentialsNotFoundError as error:
+            raise PromptCancelledError(cancelled) from None if cancelled else scrubbed(error)
+        held = self._logins.login(want, chosen, again=by_hand, deadline=deadline)
+        if chosen.source in ("prompt", "arguments") and not self._own:
+            self._memory.remember(want.archive.name, held.key.account, chosen.values)
+        return held
+
+    def _checked(self, want: Want, held: Held) -> Held:
+        left = self.seconds_left(want.archive.name, held)
+        if left is not None and left <= 0:
+            page = f" at {want.archive.pages.token}" if want.archive.pages.token else ""
+            raise PermitExpiredError(
+                f"The permit for {want.archive.title} from {held.origin} has ended: get a new one{page}"
+            )
+        if left is not None and left < want.min_life:
+            raise PermitLifeError(
+                f"{want.archive.title} gives permits for {held.grant.life:.0f} s, of which {left:.0f} s are left; "
+                f"min_life asks for {want.min_life:.0f} s: ask for less, or log in again nearer to the work"
+            )
+        return held
+
+    def _keep(self, want: Want, held: Held) -> Held:
+        """Put a permit on disk, where it came from a login, and into memory, before anybody uses it."""
+        self._skew[want.archive.name] = held.server_time - held.obtained.wall
+        held = self._shelf.store(held, is_default=want.account.is_default)
+        unnamed = not want.account.label and held.key != want.key  # the login told who it is
+        self._shelf.put(held, alias=want.key if unnamed else None)
+        return held
+
+    def _renew_quietly(self, want: Want, held: Held) -> bool:
+        """Renew a stale permit without asking anybody; True when there is a better one now."""
+        want = replace(want, interactive=False, min_life=0.0)
+        with self._locks.hold(str(want.key), what=want.archive.title, wait=False) as mine:
+            if not mine:
+                return True  # somebody else is at it
+            current = self._shelf.current(want.key)
+            if current is not None and self._state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
+                return True
+            renewed = self._renewed(want, current or held, deadline=Renewals.DEADLINE) or self._logged_in(
+                want, deadline=Renewals.DEADLINE
+            )
+            if (renewed.grant.expires or 0.0) <= (held.grant.expires or 0.0):
+                return False  # the same token again
+            self._keep(want, renewed)
+            return True
+
+    # ---------------------------------------------------------------- how a permit stands
+
+    def _state(self, want: Want, held: Held) -> PermitState:
+        return state_of(want.archive, held, clock=self.clock, skew=self._skew_of(want.archive), min_life=want.min_life)
+
+    def _usable(self, want: Want, held: Held) -> bool:
+        return self._state(want, held) is not PermitState.EXPIRED
+
+    def _skew_of(self, archive: Archive) -> float:
+        return self._skew.get(archive.name, 0.0)
+
+    def _about_rights(self, held: Held) -> bool:
+        age = held.now(self.clock, self._skew.get(held.key.archive, 0.0)) - held.grant.issued
+        return age < _YOUNG or 0 <= self.clock.wall() - held.refusal_renewed < _ONCE_IN
+
+    def _after_fork(self) -> None:
+        self._locks.renew_after_fork()
+        self._renewals.renew_after_fork()
+
+
+_WALLETS: weakref.WeakSet[Wallet] = weakref.WeakSet()
+
+
+def _renew_all_after_fork() -> None:
+    for wallet in list(_WALLETS):
+        wallet._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all_after_fork)
+
+
+@functools.lru_cache(maxsize=4)
+def _wallet_at(home: Path | None, patience: float) -> Wallet:
+    from ..registry import default_registry
+
+    ours: list[CredentialSource] = [EnvironmentSource(), KeyringSource(), PromptSource()]
+    sources = [*ours, *default_registry().credential_sources()]
+    return Wallet(Vault(home) if home else None, sources, patience=patience)
+
+
+def default_wallet() -> Wallet:
+    """Return the wallet that sessions of this process share.
+
+    Returns
+    -------
+    Wallet
+        The one at ``VO_AUTH_HOME`` (or the system's place for state); in memory alone with ``VO_AUTH_WALLET=memory``.
+        ``VO_AUTH_PATIENCE`` is the number of seconds to wait for a login endpoint that cannot be reached.
+    """
+    home = None if os.environ.get("VO_AUTH_WALLET") == "memory" else state_home()
+    return _wallet_at(home, float(os.environ.get("VO_AUTH_PATIENCE") or 600.0))
