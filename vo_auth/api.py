@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .archive import Archive
@@ -161,12 +161,17 @@ def login(
     PluginNotInstalledError, PluginClashError
         When no single plugin knows the archive.
     """
-    from .wallet import default_wallet
+    from .wallet import Account, default_wallet
 
     archive, realm = _find(archive_or_url)
     wallet = default_wallet()
     want = _want(archive, account, realm=realm, interactive=interactive)
-    held = wallet.login(want, credentials=credentials or None, flow=flow, force=force)
+    only_name = set(credentials) == {"username"}
+    if only_name:  # no credentials yet: whom to ask for
+        name = credentials.pop("username")
+        name = name.reveal() if isinstance(name, Secret) else name
+        want = replace(want, account=Account(name, is_default=name == want.account.label))
+    held = wallet.login(want, credentials=credentials or None, flow=flow, force=force, ask_username=not only_name)
     return Identity(
         archive=archive.name, account=held.key.account, user=held.grant.identity, expires=_moment(held.grant.expires)
     )

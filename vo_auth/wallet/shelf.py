@@ -113,7 +113,7 @@ def _concerns(key: Key, archive: str, account: str | None) -> bool:
 def _store(content: dict[str, Any], held: Held, *, is_default: bool) -> None:
     others = [record for record in content["entries"] if _key_of(record) != held.key]
     content["entries"] = [*others, held.to_record()]
-    if is_default:
+    if is_default or held.key.archive not in content["defaults"]:
         content["defaults"][held.key.archive] = held.key.account
 
 

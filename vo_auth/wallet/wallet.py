@@ -189,6 +189,7 @@ class Wallet:
         credentials: Mapping[str, str | Secret] | None = None,
         flow: str | None = None,
         force: bool = False,
+        ask_username: bool = True,
     ) -> Held:
         """Log in now, also with credentials that were rejected before.
 
@@ -202,6 +203,8 @@ class Wallet:
             The name of the flow to use; None: the first that fits.
         force
             Log in although a valid permit is held.
+        ask_username
+            Whether a person may name another user than the account's.
 
         Returns
         -------
@@ -224,7 +227,7 @@ class Wallet:
             if current is not None and not force and explicit is None and self._usable(want, current):
                 return current
             self._cancelled.pop(want.key, None)
-            held = self._logged_in(want, explicit=explicit, by_hand=True)
+            held = self._logged_in(want, explicit=explicit, by_hand=True, ask_username=ask_username)
             return self._keep(want, replace(self._checked(want, held), stored=True))
 
     def logout(self, archive: str, account: str | None = None) -> list[Held]:
@@ -305,19 +308,27 @@ class Wallet:
         return self._logins.renew(want, current, deadline=deadline)
 
     def _logged_in(
-        self, want: Want, *, explicit: ExplicitSource | None = None, by_hand: bool = False, deadline: float = 30.0
+        self,
+        want: Want,
+        *,
+        explicit: ExplicitSource | None = None,
+        by_hand: bool = False,
+        ask_username: bool = False,
+        deadline: float = 30.0,
     ) -> Held:
         cancelled = self._cancelled.get(want.key)
         if cancelled:
             want = replace(want, interactive=False)
         try:
             with nullcontext() if want.interactive is False else self._locks.person(str(want.key)):
-                chosen = self._logins.choose(want, explicit=explicit, ask_username=by_hand)
+                chosen = self._logins.choose(want, explicit=explicit, ask_username=ask_username)
         except PromptCancelledError as error:
             self._cancelled[want.key] = str(error)
             raise scrubbed(error) from None
-        except CredentialsNotFoundError as error:
-            raise PromptCancelledError(cancelled) from None if cancelled else scrubbed(error)
+        except CredentialsNotFoundError:
+            if cancelled:
+                raise PromptCancelledError(cancelled) from None
+            raise
         held = self._logins.login(want, chosen, again=by_hand, deadline=deadline)
         if chosen.source in ("prompt", "arguments") and not self._own:
             self._memory.remember(want.archive.name, held.key.account, chosen.values)
