@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TextIO
 
+from .error import SandboxError
 from .host import Sandbox
 from .process import execute
 from .standin import StandIn
 
 __all__ = ["export_lines", "run", "serve"]
 
+_HAS_NAMESPACES = sys.platform == "linux"
 _POLL = 0.5  # seconds; Windows notices Ctrl-C between two waits only
 
 
@@ -54,6 +56,8 @@ def run(
     """
     make = partial(Sandbox, standins, only=tuple(only), credentials=credentials)
     if isolate:
+        if not _HAS_NAMESPACES:
+            raise SandboxError("--isolate needs Linux: run the command without it")
         from .isolated import run_isolated
 
         return run_isolated(command, make)

@@ -131,8 +131,8 @@ class _Search:
         elif isinstance(thing, logging.LogRecord):
             yield from self._record(thing, where)
         else:
-            yield from _faces(thing, where)
             yield from self._items(thing, where)
+            yield from _faces(thing, where)
 
     def _items(self, thing: object, where: str) -> Iterator[_Place]:
         if isinstance(thing, Mapping):

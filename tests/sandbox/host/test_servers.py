@@ -305,9 +305,7 @@ def test_the_vocabulary_agrees_with_the_one_that_pyvo_tests_with() -> None:
     ours = datalink_core()
     assert ours["uri"] == published["uri"]
     structure = {name: (term["wider"], sorted(term["narrower"])) for name, term in ours["terms"].items()}
-    assert structure == {
-        name: (term["wider"], sorted(term["narrower"])) for name, term in published["terms"].items()
-    }
+    assert structure == {name: (term["wider"], sorted(term["narrower"])) for name, term in published["terms"].items()}
 
 
 def test_only_the_form_that_is_there_is_served(sandbox: Sandbox) -> None:
