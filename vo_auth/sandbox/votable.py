@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from astropy.io.votable.tree import (  # type: ignore[import-untyped]  # astropy has no types
+from astropy.io.votable.tree import (
     Field,
     Group,
     Info,
@@ -25,9 +25,11 @@ from astropy.io.votable.tree import (  # type: ignore[import-untyped]  # astropy
     VOTableFile,
 )
 
-__all__ = ["Column", "InputParam", "ServiceDescriptor", "error_votable", "votable"]
+__all__ = ["Column", "InputParam", "ServiceDescriptor", "clean", "error_votable", "votable"]
 
 VOTABLE_VERSION = "1.4"
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _NUMPY = {
     "boolean": np.dtype(bool),
@@ -259,10 +261,15 @@ def _write(document: VOTableFile) -> bytes:
     return stream.getvalue()
 
 
+def clean(text: str) -> str:
+    """Return a text without the characters that XML 1.0 cannot hold."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _info(name: str, value: str, content: str | None = None) -> Info:
     info = Info(name=name, value=value)
     info.ID = None  # astropy makes one of the name, and a document may have QUERY_STATUS twice
-    info.content = content
+    info.content = content and clean(content)
     return info
 
 
@@ -322,7 +329,7 @@ def _field(document: VOTableFile, column: Column, identifier: str, values: Seque
 def _array(column: Column, values: Sequence[Any]) -> Any:
     mask = [value is None for value in values]
     if column.is_text:
-        return np.ma.array(["" if value is None else str(value) for value in values], mask=mask, dtype=object)
+        return np.ma.array(["" if value is None else clean(str(value)) for value in values], mask=mask, dtype=object)
     try:
         dtype = _NUMPY[column.datatype]
     except KeyError:

@@ -6,7 +6,7 @@ Example
 
     service = TapService(tables=(RAW,), settings=TapSettings(base_path="/tap_obs"), identify=who)
     app.add_routes(service.routes())
-    app.on_cleanup.append(closing(service))
+    app.on_shutdown.append(service.shutdown)
 """
 
 from .model import Column, QueryError, Table, TapSettings

@@ -14,6 +14,7 @@ from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]  # not in its __all__
 
+from ..votable import clean
 from .functions import FUNCTIONS
 from .model import QueryError
 
@@ -47,7 +48,7 @@ class Adql(Dialect):
 
         IDENTIFIERS = ['"']
         QUOTES = ["'"]
-        COMMENTS = ["--"]
+        COMMENTS = ["--", ("/*", "*/")]
         KEYWORDS = {word: tokens.Tokenizer.KEYWORDS[word] for word in _KEYWORDS} | {"TOP": TokenType.TOP}
 
     class Parser(parser.Parser):
@@ -120,6 +121,8 @@ def parse(query: str) -> exp.Query:
     """
     if len(query) > _LONGEST_QUERY:
         raise QueryError(f"the query is longer than {_LONGEST_QUERY} characters")
+    if clean(query) != query:
+        raise QueryError("the query has a character that is not text")
     try:
         words = Adql().tokenize(query)
         _check_start(words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -10,7 +10,7 @@ from sqlglot import exp
 from .functions import FUNCTIONS
 from .model import Column
 
-__all__ = ["Known", "infer"]
+__all__ = ["Known", "distinct_names", "infer"]
 
 _TEXT = Column(name="", datatype="char", arraysize="*")
 _RANK = ("short", "int", "long", "float", "double")
@@ -119,3 +119,26 @@ def _of(datatype: str) -> Column:
 def _widest(one: Column, other: Column) -> Column:
     ranks = [_RANK.index(column.datatype) if column.datatype in _RANK else len(_RANK) - 1 for column in (one, other)]
     return _of(_RANK[max(*ranks, _RANK.index("int"))])
+
+
+def distinct_names(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Give a number to every column whose name comes again, in any case.
+
+    Parameters
+    ----------
+    columns
+        In order.
+
+    Returns
+    -------
+    tuple[Column, ...]
+        ``ra``, ``ra_2``, …
+    """
+    found: dict[str, Column] = {}
+    for column in columns:
+        name, number = column.name, 1
+        while name.lower() in found:
+            number += 1
+            name = f"{column.name}_{number}"
+        found[name.lower()] = replace(column, name=name)
+    return tuple(found.values())

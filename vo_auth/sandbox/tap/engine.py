@@ -22,7 +22,7 @@ __all__ = ["Database", "QueryStoppedError", "Rows"]
 
 _AFFINITY = {"char": "TEXT", "unicodeChar": "TEXT", "float": "REAL", "double": "REAL"}
 _STEPS = 2000  # virtual machine steps between two looks at the clock: well under a millisecond
-_BUILT_IN = frozenset({"count", "sum", "avg", "min", "max", "coalesce", "like", "lower", "ifnull"})
+_BUILT_IN = frozenset({"count", "sum", "avg", "min", "max", "coalesce", "like", "lower"})
 
 
 class QueryStoppedError(Exception):

@@ -68,8 +68,10 @@ def _fitting(column: Column, rows: Rows, place: int) -> Column:
     values = [record[place] for record in rows.records if record[place] is not None]
     if all(isinstance(value, int) or (isinstance(value, float) and value.is_integer()) for value in values):
         bits = _BITS.get(column.datatype, 64)
-        fits = all(-(2 ** (bits - 1)) <= value < 2 ** (bits - 1) for value in values)
-        return column if fits else replace(column, datatype="long")
+        largest = max((abs(value) for value in values), default=0)
+        if column.datatype in {"float", "double"} or largest < 2 ** (bits - 1):
+            return column
+        return replace(column, datatype="long" if largest < 2**63 else "double")
     kind = "double" if all(isinstance(value, int | float) for value in values) else "char"
     if kind == "double" and column.datatype in {"float", "double"}:
         return column
@@ -90,10 +92,15 @@ def _cast(column: Column) -> Callable[[Any], Any]:
 
 def _separated(delimiter: str) -> Callable[[Rows], bytes]:
     def write(rows: Rows) -> bytes:
+        flags = [place for place, column in enumerate(rows.columns) if column.datatype == "boolean"]
         stream = io.StringIO(newline="")
         writer = csv.writer(stream, delimiter=delimiter, lineterminator="\r\n")
         writer.writerow(column.name for column in rows.columns)
-        writer.writerows(rows.records)
+        for record in rows.records:
+            cells = list(record)
+            for place in flags:
+                cells[place] = None if record[place] is None else str(bool(record[place])).lower()
+            writer.writerow(cells)
         return stream.getvalue().encode()
 
     return write

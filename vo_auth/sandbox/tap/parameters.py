@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, hdrs, web
 
+from .columns import distinct_names
 from .model import Column, QueryError, Table
 from .output import Output, find_output
 
@@ -198,9 +199,11 @@ def _uploaded(name: str, uri: str, files: Mapping[str, bytes]) -> Table:
         table = parse(io.BytesIO(files[part]), verify="ignore").get_first_table()
     except Exception:  # whatever a hostile table makes the reader raise, it is the table's fault
         raise QueryError(f"UPLOAD: the table {name} is not a VOTable that can be read") from None
-    columns = tuple(
+    if not table.fields:
+        raise QueryError(f"UPLOAD: the table {name} has no columns")
+    columns = distinct_names(
         Column(
-            name=one.name,
+            name=one.name or one.ID,
             datatype=one.datatype if one.datatype in _KNOWN else "char",
             arraysize=one.arraysize if one.datatype in _KNOWN else "*",
             unit=str(one.unit or ""),

@@ -49,6 +49,11 @@ class JobResources:
         self._settings = settings
         self._clock = clock
 
+    def close(self) -> None:
+        """Abort all jobs, which ends all blocking polls."""
+        for job in self._jobs.newest_first():
+            self._runner.abort(job)
+
     def handlers(self) -> Iterator[tuple[str, str, Handler]]:
         """Give method, path below ``/async`` and handler of every resource."""
         yield "GET", "", self._list

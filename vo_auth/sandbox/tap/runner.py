@@ -57,6 +57,11 @@ class Runner:
         self._closed = Event()
         self.executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="tap")
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is answered any more."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Stop everything that runs."""
         self._closed.set()
@@ -135,7 +140,7 @@ class Runner:
         except QueryError as error:
             self._finish(job, Phase.ERROR, message=str(error))
         except QueryStoppedError:
-            self._finish(job, Phase.ABORTED, message=f"the query was stopped: it may take {seconds} seconds")
+            self._finish(job, Phase.ABORTED, message=f"the query was stopped: it may take {seconds} s")
         except Exception:
             _log.exception("a job failed")
             self._finish(job, Phase.ERROR, message="the service failed; it is not the query's fault")

@@ -62,8 +62,13 @@ class TapService:
         self._jobs = JobResources(jobs=JobList(clock), runner=self._runner, settings=settings, clock=clock)
 
     def close(self) -> None:
-        """Stop all queries and forget all jobs; put it into the application's ``on_cleanup``."""
+        """Stop all queries and all jobs, and let go of everyone who waits for one."""
+        self._jobs.close()
         self._runner.close()
+
+    async def shutdown(self, _app: web.Application) -> None:
+        """Close the service when its application ends: ``app.on_shutdown.append(service.shutdown)``."""
+        self.close()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the service, all below its base path."""
@@ -89,6 +94,8 @@ class TapService:
 
         async def serve(request: web.Request) -> web.StreamResponse:
             user = self._identify(request)
+            if self._runner.closed:
+                return text("the service is closing down", status=503)
             try:
                 response = await handler(request, user)
             except QueryError as error:
@@ -124,7 +131,7 @@ class TapService:
         try:
             answer = await work
         except QueryStoppedError:
-            raise QueryError(f"the query takes longer than {seconds} seconds: run it as a job") from None
+            raise QueryError(f"the query takes longer than {seconds} s: run it as a job") from None
         finally:
             stopped.set()  # the client may have gone
         return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})

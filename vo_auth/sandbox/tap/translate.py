@@ -17,7 +17,7 @@ from sqlglot.optimizer.scope import Scope, build_scope
 from sqlglot.schema import MappingSchema
 
 from .adql import Adql, parse
-from .columns import Known, infer
+from .columns import Known, distinct_names, infer
 from .functions import FUNCTIONS
 from .model import Column, QueryError, Table
 
@@ -74,7 +74,7 @@ def translate(query: str, tables: Mapping[str, Table]) -> Statement:
     if scope is None:
         raise QueryError("this is not a query")
     used = _used(scope, tables)
-    columns = _distinct_names(_columns(scope, tables))
+    columns = distinct_names(_columns(scope, tables))
     for node in list(tree.walk(bfs=False)):
         _to_sqlite(node)
     sql = _without_limits_in_sets(tree).sql(dialect="sqlite", identify=True, comments=False)
@@ -180,17 +180,6 @@ def _name(item: exp.Expr, described: Column, number: int) -> str:
     if isinstance(inner, exp.Func):
         return (str(inner.this) if isinstance(inner, exp.Anonymous) else inner.sql_name()).upper()
     return f"expr_{number}"
-
-
-def _distinct_names(columns: list[Column]) -> tuple[Column, ...]:
-    found: dict[str, Column] = {}
-    for column in columns:
-        name, number = column.name, 1
-        while name.lower() in found:
-            number += 1
-            name = f"{column.name}_{number}"
-        found[name.lower()] = replace(column, name=name)
-    return tuple(found.values())
 
 
 def _to_sqlite(node: exp.Expr) -> None:

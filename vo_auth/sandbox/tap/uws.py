@@ -10,6 +10,7 @@ from vo_models.uws import ErrorSummary, Jobs, JobSummary, Parameter, ResultRefer
 from vo_models.uws.models import NSMAP
 from vo_models.uws.types import ErrorType, ExecutionPhase
 
+from ..votable import clean
 from .jobs import Job, Phase
 
 __all__ = ["job_document", "job_list", "parameters_document", "results_document", "timestamp"]
@@ -104,7 +105,7 @@ def results_document(job: Job, url: str) -> bytes:
 
 
 def _parameters(job: Job) -> _Parameters:
-    return _Parameters(parameter=[Parameter(id=name, value=value) for name, value in job.parameters.pairs])
+    return _Parameters(parameter=[Parameter(id=name, value=clean(value)) for name, value in job.parameters.pairs])
 
 
 def _results(job: Job, url: str) -> Results:

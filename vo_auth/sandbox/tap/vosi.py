@@ -158,7 +158,7 @@ def _column(column: Column) -> TableParam:
         unit=column.unit or None,
         ucd=column.ucd or None,
         utype=column.utype or None,
-        xtype=column.xtype or None,
+        # no xtype: VODataService has it as an attribute of the datatype, which the model lacks; TAP_SCHEMA has it
         datatype=DataType(value=column.datatype, arraysize=column.size),
         flag=flags,
     )
