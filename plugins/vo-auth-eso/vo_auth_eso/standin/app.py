@@ -49,10 +49,16 @@ def make_app(bench: Bench) -> web.Application:
     """
     identities = Identities(bench)
     app = web.Application(middlewares=[_Gate(bench).middleware()])
-    app.add_routes(_tap(bench, identities).routes())
+    tap = _tap(bench, identities)
+    app.add_routes(tap.routes())
     for service in (SingleSignOn, DataPortal, DataLink, CalSelector):
         app.add_routes(service(bench, identities).routes())
     app.on_response_prepare.append(_signature(bench, identities))
+
+    async def close(_app: web.Application) -> None:
+        tap.close()
+
+    app.on_cleanup.append(close)
     return app
 
 

@@ -6,7 +6,7 @@ import io
 from functools import lru_cache
 
 import numpy as np
-from astropy.io import fits  # type: ignore[import-untyped]  # astropy has no types
+from astropy.io import fits
 
 from .holdings import get_frame
 from .lzw import compress
