@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -33,15 +35,22 @@ TOY = StandIn(archive="toy", hosts=("archive.toy.example",), credentials={}, app
 """
 
 
-def start(program: str, *arguments: str) -> subprocess.Popen[str]:
-    # In a session of its own: no terminal tells anybody anything.
-    return subprocess.Popen(
+@contextmanager
+def started(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a program in a session of its own, where no terminal tells anybody anything; leave nobody behind."""
+    process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM + program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @posix
@@ -92,22 +101,22 @@ def test_what_was_refused_is_told_at_the_end(toy: StandIn, capfd: pytest.Capture
 def test_a_signal_goes_to_the_command_whose_own_answer_counts(number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
     script = f'trap "exit 42" {name}; echo ready; while :; do sleep 0.02; done'
-    with start("sys.exit(run(['sh', '-c', sys.argv[1]], standins=[TOY]))", script) as process:
+    with started("sys.exit(run(['sh', '-c', sys.argv[1]], standins=[TOY]))", script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        assert process.wait(timeout=20) == 42, process.stderr and process.stderr.read()
+        assert process.wait(timeout=20) == 42
 
 
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_served_sandbox_says_how_to_get_in_and_ends_when_it_is_told(number: signal.Signals) -> None:
-    with start("serve(standins=[TOY])") as process:
+    with started("serve(standins=[TOY])") as process:
         assert process.stdout is not None
         lines = []
         while not lines or not lines[-1].startswith("#"):
             lines.append(process.stdout.readline())
-            assert lines[-1], process.stderr and process.stderr.read()
+            assert lines[-1]
         fetch = "import urllib.request as u; print(u.urlopen('https://archive.toy.example/').read().decode())"
         script = "".join([*lines, f'"{sys.executable}" -c "{fetch}"'])
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
@@ -143,7 +152,7 @@ sys.exit(7)
 
 
 def run_isolated(*command: str) -> subprocess.CompletedProcess[str]:
-    with start(ISOLATED, *command) as process:
+    with started(ISOLATED, *command) as process:
         out, error = process.communicate(timeout=60)
     if "refused: this system does not permit" in error or "refused: this system permits no" in error:
         pytest.skip(error.strip())
