@@ -56,7 +56,10 @@ def _isolate(environment: pytest.MonkeyPatch, folder: Path) -> None:
     for name in HOME_VARIABLES:
         environment.setenv(name, str(home))
     for name in FOLDER_VARIABLES:
-        environment.setenv(name, str(folder / name.lower()))
+        place = folder / name.lower()
+        if name != "VO_AUTH_HOME":  # ours is made when it is needed; astropy warns of others that do not exist
+            place.mkdir(mode=0o700, exist_ok=True)
+        environment.setenv(name, str(place))
     environment.setenv("NETRC", str(folder / "netrc"))
     environment.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 

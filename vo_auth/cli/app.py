@@ -69,7 +69,7 @@ def _options(
 
 
 @app.command()
-def login(
+def login(  # noqa: PLR0917 - typer turns each into an option
     archive: ArchiveOrUrl,
     account: AccountOption = None,
     username: Annotated[str | None, typer.Option(help="Whom to log in; the password is asked for.")] = None,
@@ -169,7 +169,7 @@ def archives(as_json: JsonOption = False) -> None:
     Example: vo-auth archives
     """
     registry = default_registry()
-    records = [
+    records: list[dict[str, Any]] = [
         {
             "archive": archive.name,
             "title": archive.title,
@@ -188,7 +188,7 @@ def archives(as_json: JsonOption = False) -> None:
         return
     rows = [
         (
-            str(record["archive"]),
+            record["archive"],
             f"{record['distribution']} {record['version']}",
             "\n".join(record["domains"]),
             "\n".join(record["flows"]),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..demo import Demo
     from aiohttp import web
 
     from .tls import Authority
@@ -117,9 +118,12 @@ class StandIn:
         role's values into the environment (``username`` → ``VO_AUTH_<ARCHIVE>_USERNAME``).
     app
         Makes the aiohttp application for one sandbox.
+    demo
+        The main job at this archive, step by step, for ``vo-auth demo``; None: it has nothing to show.
     """
 
     archive: str
     hosts: tuple[str, ...]
     credentials: Mapping[str, Mapping[str, str]]
     app: Callable[[Bench], web.Application]
+    demo: Callable[[Demo], None] | None = None

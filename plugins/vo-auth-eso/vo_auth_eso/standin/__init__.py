@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vo_auth.sandbox import StandIn
 
 from .app import HOSTS, make_app
@@ -21,6 +23,9 @@ from .observatory import (
     USERS,
 )
 
+if TYPE_CHECKING:
+    from vo_auth.demo import Demo
+
 __all__ = [
     "COMMISSIONING_RUN",
     "CONFIDENTIAL_RUN",
@@ -31,9 +36,17 @@ __all__ = [
     "make_app",
 ]
 
+
+def _demo(demo: Demo) -> None:
+    from .demo import show  # pyvo is imported when the demo is shown
+
+    show(demo)
+
+
 STANDIN = StandIn(
     archive="eso",
     hosts=HOSTS,
     credentials={role: {"username": user.username, "password": user.password} for role, user in USERS.items()},
     app=make_app,
+    demo=_demo,
 )
