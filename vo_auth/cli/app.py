@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +40,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 
 def run() -> int:
     """Run the command line and return its exit status: 0 done, 1 failed, 2 wrong usage."""
-    warnings.showwarning = _say_warning  # one line each, on standard error
+    warnings.showwarning = _say_warning  # type: ignore[assignment]  # one line each, on standard error
     try:
         app(prog_name="vo-auth")  # leaves by SystemExit
     except VoAuthError as error:
@@ -209,7 +210,7 @@ def demo() -> None:
     raise typer.Exit(run_demo())
 
 
-def _print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     if not sys.stdout.isatty():  # for programs: one line each, tabs between
         for row in rows:
             typer.echo("\t".join(cell.replace("\n", " ") for cell in row))

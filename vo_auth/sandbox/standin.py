@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..demo import Demo
     from aiohttp import web
 
+    from ..demo import Demo
     from .tls import Authority
 
 __all__ = ["Bench", "Received", "StandIn"]
