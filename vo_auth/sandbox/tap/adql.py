@@ -75,7 +75,7 @@ _ALLOWED: Mapping[type[exp.Expr], tuple[str, ...]] = {
     ),
     exp.Union: _SET, exp.Except: _SET, exp.Intersect: _SET,
     exp.With: ("expressions",), exp.CTE: ("this", "alias"),
-    exp.Subquery: ("this", "alias", "order", "offset"),
+    exp.Subquery: ("this", "alias", "order", "offset", "joins"),
     exp.From: ("this",), exp.Join: ("this", "on", "using", "side", "kind"),
     exp.Table: ("this", "db", "alias", "joins"), exp.TableAlias: ("this",),
     exp.Where: ("this",), exp.Having: ("this",), exp.Group: ("expressions",), exp.Distinct: ("expressions",),
@@ -87,7 +87,7 @@ _ALLOWED: Mapping[type[exp.Expr], tuple[str, ...]] = {
     exp.And: _BINARY, exp.Or: _BINARY, exp.EQ: _BINARY, exp.NEQ: _BINARY, exp.LT: _BINARY, exp.LTE: _BINARY,
     exp.GT: _BINARY, exp.GTE: _BINARY, exp.Add: _BINARY, exp.Sub: _BINARY, exp.Mul: _BINARY,
     exp.Div: (*_BINARY, "typed", "safe"), exp.DPipe: (*_BINARY, "safe"),
-    exp.Like: _BINARY, exp.ILike: _BINARY, exp.Escape: _BINARY, exp.Is: _BINARY,
+    exp.Like: (*_BINARY, "negate"), exp.ILike: (*_BINARY, "negate"), exp.Escape: _BINARY, exp.Is: _BINARY,
     exp.Between: ("this", "low", "high"), exp.In: ("this", "expressions", "query"), exp.Exists: ("this",),
     exp.Case: ("this", "ifs", "default"), exp.If: ("this", "true"),
     exp.Cast: ("this", "to"), exp.DataType: ("this", "expressions", "nested"), exp.DataTypeParam: ("this",),
@@ -170,13 +170,13 @@ def _check(node: exp.Expr) -> None:
     parts = _ALLOWED.get(type(node))
     if parts is None:
         raise QueryError(f"not supported in ADQL: {fragment(node)}")
+    if isinstance(node, exp.DataType) and node.this not in _TYPES:
+        raise QueryError(f"a value cannot be CAST to {fragment(node)}")
     for name, value in node.args.items():
         if value and name not in parts:
-            raise QueryError(f"{_clause(name)} is not supported in ADQL")
+            raise QueryError(f"{_clause(name)} is not supported in ADQL: {fragment(node)}")
     if isinstance(node, exp.Anonymous):
         _check_call(node)
-    elif isinstance(node, exp.DataType) and node.this not in _TYPES:
-        raise QueryError(f"a value cannot be CAST to {fragment(node)}")
     elif isinstance(node, exp.Limit | exp.Offset) and not _is_count(node.expression):
         raise QueryError(f"a number of rows must be a whole number, not {fragment(node.expression)}")
 
@@ -187,6 +187,7 @@ def _clause(name: str) -> str:
         "catalog": "a table name of three parts",
         "recursive": "WITH RECURSIVE",
         "hints": "a hint",
+        "expressions": "this number of arguments",
         "columns": "a list of columns behind an alias",
     }
     return known.get(name, name.rstrip("_").replace("_", " ").upper())

@@ -69,11 +69,10 @@ def translate(query: str, tables: Mapping[str, Table]) -> Statement:
     tree = parse(query)
     _lower(tree)
     _bind(tree, tables)
+    _name_subqueries(tree)
+    used = _used(_scope(tree), tables)
     tree = _qualified(tree, tables)
-    scope = build_scope(tree)
-    if scope is None:
-        raise QueryError("this is not a query")
-    used = _used(scope, tables)
+    scope = _scope(tree)
     columns = distinct_names(_columns(scope, tables))
     for node in list(tree.walk(bfs=False)):
         _to_sqlite(node)
@@ -105,6 +104,24 @@ def _bind(tree: exp.Query, tables: Mapping[str, Table]) -> None:
         column.set("db", None)
 
 
+def _name_subqueries(tree: exp.Query) -> None:
+    """Make a scalar subquery a column like any other: sqlglot looks for its alias in another place."""
+    for select in list(tree.find_all(exp.Select)):
+        for item in list(select.expressions):
+            if isinstance(item, exp.Subquery):
+                given = item.args.get("alias")
+                name = given.this if given else exp.to_identifier(f"subquery {item.index}", quoted=True)
+                item.set("alias", None)
+                item.replace(exp.Alias(this=item.copy(), alias=name))
+
+
+def _scope(tree: exp.Query) -> Scope:
+    scope = build_scope(tree)
+    if scope is None:
+        raise QueryError("this is not a query")
+    return scope
+
+
 def _written(node: exp.Table | exp.Column) -> str:
     return ".".join(str(part.meta.get("written", part.name)) for part in node.parts)
 
@@ -126,12 +143,13 @@ def _qualified(tree: exp.Query, tables: Mapping[str, Table]) -> exp.Query:
 
 
 def _unresolved(text: str) -> str:
-    found = re.search(r"[Cc]olumn '?\"?([^'\"]+)'?\"?.* could not be resolved(?: for table: '([^']+)')?", text)
+    """Say in our words which name sqlglot could not resolve."""
+    found = re.search(r"[Cc]olumn:? ['\"]*([^'\"]+?)['\"]*(?: could not be resolved(?: for table: '([^']+)')?|$)", text)
     if found is None:
-        return re.sub(r"\s*Line: .*", "", text, flags=re.DOTALL) or "a name cannot be resolved"
+        return re.sub(r"[.\s]*Line: .*", "", text, flags=re.DOTALL) or "a name cannot be resolved"
     column, table = found.groups()
-    if table:
-        return f"there is no column {table}.{column}"
+    if table or "could not" not in text:
+        return f"there is no column {table}.{column}" if table else f"there is no column {column}"
     return f"there is no column {column}, or more than one table here has it"
 
 
