@@ -50,7 +50,7 @@ def rows(rounds: int) -> list[Row]:
             if name in failures:
                 continue
             try:
-                measured = run(name, before="import vo_auth" if name == SESSION else "")
+                measured = run(name, before="import requests, vo_auth" if name == SESSION else "")
             except subprocess.CalledProcessError as error:
                 failures[name] = error.stderr.strip().splitlines()[-1]
                 continue
@@ -88,7 +88,7 @@ def import_rows(
 
 def session_row(results: list[dict[str, float]], failure: str) -> Row:
     installed = "with" if find_spec("vo_auth_eso") else "without"
-    group = "Making the first session, on top of the import (milliseconds)"
+    group = "Making the first session, on top of importing requests (milliseconds)"
     name = f"session_for, {installed} the plugin for ESO"
     if failure:
         return Row(group=group, name=name, aim=60, why_not=failure)
