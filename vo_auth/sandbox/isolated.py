@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -64,13 +65,15 @@ def run_isolated(command: Sequence[str], make: Callable[..., Sandbox]) -> int:
         This system does not permit it, or the sandbox cannot start as asked.
     """
     reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _be_the_child(command, make, writing)
-    os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as pipe, forwarded_signals(lambda number: os.kill(child, number)):
-        trouble = pipe.read()  # ends when the command starts, or with the child
+    with forwarded_signals() as forward:
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            _be_the_child(command, make, writing)
+        os.close(writing)
+        forward.to(lambda number: os.kill(child, number))
+        with os.fdopen(reading, encoding="utf-8") as pipe:
+            trouble = pipe.read()  # ends when the command starts, or with the child
         _, status = os.waitpid(child, 0)
     if trouble:
         raise SandboxError(trouble)
@@ -79,6 +82,8 @@ def run_isolated(command: Sequence[str], make: Callable[..., Sandbox]) -> int:
 
 def _be_the_child(command: Sequence[str], make: Callable[..., Sandbox], report: int) -> NoReturn:
     status = 1
+    for number in (signal.SIGINT, signal.SIGTERM):  # until the command gets them
+        signal.signal(number, signal.default_int_handler)
     try:
         _enter_namespaces()
         _bring_up_loopback()
@@ -86,6 +91,8 @@ def _be_the_child(command: Sequence[str], make: Callable[..., Sandbox], report: 
             _replace_files(sandbox)
             os.close(report)
             status = execute(command, sandbox)
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
     except BaseException as error:
         with suppress(OSError):  # closed: the command has run
             os.write(report, (str(error) or repr(error)).encode())

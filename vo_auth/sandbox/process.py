@@ -17,7 +17,7 @@ from .error import SandboxError
 if TYPE_CHECKING:
     from .host import Sandbox
 
-__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "execute", "exit_status", "forwarded_signals"]
+__all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "execute", "exit_status", "forwarded_signals", "handled_signals"]
 
 NOT_FOUND = 127  # as shells say it
 NOT_EXECUTABLE = 126
@@ -46,15 +46,16 @@ def execute(command: Sequence[str], sandbox: Sandbox) -> int:
     """
     if not command:
         raise SandboxError("there is no command to run: write it behind `--`")
-    try:
-        process = subprocess.Popen(list(command), env=sandbox.child_environ())  # noqa: S603 (the user's own command)
-    except FileNotFoundError:
-        sys.stderr.write(f"vo-auth sandbox: there is no program {command[0]!r}\n")
-        return NOT_FOUND
-    except PermissionError:
-        sys.stderr.write(f"vo-auth sandbox: {command[0]!r} cannot be executed\n")
-        return NOT_EXECUTABLE
-    with forwarded_signals(process.send_signal):
+    with forwarded_signals() as forward:  # before the start: a signal may come at once
+        try:
+            process = subprocess.Popen(list(command), env=sandbox.child_environ())  # noqa: S603 (the user's own command)
+        except FileNotFoundError:
+            sys.stderr.write(f"vo-auth sandbox: there is no program {command[0]!r}\n")
+            return NOT_FOUND
+        except PermissionError:
+            sys.stderr.write(f"vo-auth sandbox: {command[0]!r} cannot be executed\n")
+            return NOT_EXECUTABLE
+        forward.to(process.send_signal)
         status = exit_status(process.wait())
     _report_refusals(sandbox)
     return status
@@ -80,16 +81,53 @@ def exit_status(returncode: int) -> int:
     return 128 - returncode if returncode < 0 else returncode
 
 
+class _Forward:
+    """Hand signals on to a child; those that come before there is one wait for it."""
+
+    def __init__(self) -> None:
+        self._send: Callable[[int], None] | None = None
+        self._waiting: list[int] = []
+
+    def to(self, send: Callable[[int], None]) -> None:
+        """Name the child by what sends a signal to it."""
+        self._send = send
+        while self._waiting:
+            send(self._waiting.pop(0))
+
+    def hand_on(self, number: int, _frame: FrameType | None) -> None:
+        """Be a signal's handler."""
+        if number == signal.SIGINT and _terminal_told_the_child():
+            return
+        if self._send is None:
+            self._waiting.append(number)
+        else:
+            self._send(number)
+
+
 @contextmanager
-def forwarded_signals(send: Callable[[int], None]) -> Iterator[None]:
+def forwarded_signals() -> Iterator[_Forward]:
     """Hand SIGINT and SIGTERM on to a child, in place of ending this process.
 
     A terminal sends Ctrl-C to the child by itself; then it is not sent a second time.
 
+    Yields
+    ------
+    _Forward
+        Its method ``to`` takes what sends a signal to the child, as soon as there is one.
+    """
+    forward = _Forward()
+    with handled_signals(forward.hand_on):
+        yield forward
+
+
+@contextmanager
+def handled_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle SIGINT and SIGTERM for the length of a ``with`` block.
+
     Parameters
     ----------
-    send
-        Sends a signal to the child.
+    handler
+        As ``signal.signal`` takes it.
 
     Yields
     ------
@@ -98,17 +136,12 @@ def forwarded_signals(send: Callable[[int], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers; its own ones stay in force
         return
-
-    def hand_on(number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGINT or not _terminal_told_the_child():
-            send(number)
-
-    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _terminal_told_the_child() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TextIO
 
 from .error import SandboxError
 from .host import Sandbox
-from .process import execute
+from .process import execute, handled_signals
 from .standin import StandIn
 
 __all__ = ["export_lines", "run", "serve"]
@@ -94,11 +93,13 @@ def serve(
         The sandbox cannot start as asked.
     """
     stream = sys.stdout if out is None else out
-    with Sandbox(standins, only=only, credentials=credentials) as sandbox:
+    end = threading.Event()
+    with handled_signals(lambda *_: end.set()), Sandbox(standins, only=only, credentials=credentials) as sandbox:
         stream.writelines(f"{line}\n" for line in export_lines(sandbox.environ, powershell=powershell))
         stream.write(f"# The sandbox serves {', '.join(sandbox.hosts)} until Ctrl-C.\n")
         stream.flush()
-        _wait_for_signal()
+        while not end.wait(_POLL):
+            pass
 
 
 def export_lines(environ: Mapping[str, str | None], *, powershell: bool = False) -> list[str]:
@@ -136,15 +137,3 @@ def _powershell_line(name: str, value: str | None) -> str:
         return f"Remove-Item Env:{name} -ErrorAction Ignore"
     quoted = value.replace("'", "''")
     return f"$Env:{name} = '{quoted}'"
-
-
-def _wait_for_signal() -> None:
-    end = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: end.set()) for number in numbers}
-    try:
-        while not end.wait(_POLL):
-            pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

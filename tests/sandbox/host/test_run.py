@@ -168,6 +168,17 @@ def test_in_isolation_an_unaware_program_is_on_the_real_ports_and_cannot_leave()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's own")
+def test_in_isolation_a_signal_goes_to_the_command() -> None:
+    run_isolated("true")  # skips where it is not permitted
+    script = 'trap "exit 42" TERM; echo ready; while :; do sleep 0.02; done'
+    with started(ISOLATED, "sh", "-c", script) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 42
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's own")
 def test_in_isolation_the_user_stays_who_they_are_and_the_machine_as_it_was() -> None:
     before = Path("/etc/hosts").read_text("utf-8")
     done = run_isolated("sh", "-c", "id -u; cat /etc/hosts; kill -9 $$")
