@@ -65,7 +65,7 @@ def test_the_notebook_runs_from_the_token_to_the_association_tree(sandbox, sessi
     session = session(token=get_token())
 
     # 2: an asynchronous search with a longer limit; the address is the notebook's own, with plain http
-    query = "select top 2 * from dbo.raw where dp_cat='SCIENCE' and prog_id = '098.C-0739(C) '"
+    query = "select top 2 * from dbo.raw where dp_cat='SCIENCE' and prog_id = '098.C-0739(C)'"
     results = search(pyvo.dal.TAPService(TAP_URL, session=session), query)
     names = ["SPHER.2016-09-26T04:15:07.252", "SPHER.2016-09-26T04:12:45.603"]
     assert list(results["dp_id"]) == names

@@ -182,9 +182,7 @@ def test_a_position_finds_the_products_around_it(session):
 
 def test_the_printed_record_of_the_notebook_is_there_to_the_letter(session):
     tap = pyvo.dal.TAPService(TAP_URL, session=session())
-    row = tap.search(
-        f"select top 2 * from dbo.raw where dp_cat='SCIENCE' and prog_id = '{SEED_RUN} '"  # the notebook's blank
-    )[0]
+    row = tap.search(f"select top 2 * from dbo.raw where dp_cat='SCIENCE' and prog_id = '{SEED_RUN}'")[0]
     expected = {
         "access_url": "https://dataportal.eso.org/dataPortal/file/SPHER.2016-09-26T04:15:07.252",
         "datalink_url": "http://archive.eso.org/datalink/links?ID=ivo://eso.org/ID?SPHER.2016-09-26T04:15:07.252",
@@ -207,6 +205,11 @@ def test_the_printed_record_of_the_notebook_is_there_to_the_letter(session):
         "last_mod_date": "2016-09-26T04:25:47.533Z",
     }
     assert {name: row[name] for name in expected} == expected
+
+
+@pytest.mark.xfail(strict=True, reason="the TAP parts compare 'a' and 'a ' as different; SQL-92 (8.2) pads with blanks")
+def test_blanks_at_the_end_of_a_value_do_not_count_as_in_the_notebooks_own_query(session):
+    assert count(session(), query=f"{COUNT} where prog_id = '{SEED_RUN} '") == len(raw_frames(SEED_RUN))
 
 
 def test_the_tables_are_described(session):

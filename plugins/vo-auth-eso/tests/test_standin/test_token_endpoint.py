@@ -74,8 +74,12 @@ def test_what_is_not_documented_is_refused(bench, changes, error):
     assert bench.counters["rejected_logins"] == 0
 
 
-def test_a_post_is_not_accepted(sandbox):
-    assert requests.post(TOKEN_URL, data=STANDIN.credentials["pi"], timeout=20).status_code == 405
+@pytest.mark.parametrize("method", ["POST", "PUT", "HEAD"])
+def test_only_get_is_accepted(bench, method):
+    credentials = STANDIN.credentials["pi"]
+    answer = requests.request(method, TOKEN_URL, params=credentials, data=credentials, timeout=20)
+    assert answer.status_code == 405
+    assert bench.counters["token_requests"] == 0
 
 
 def test_plain_http_is_refused_and_counted(bench):

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vo_auth.sandbox import StandIn
+from vo_auth.sandbox import Bench, StandIn
 
-from .app import HOSTS, make_app
 from .observatory import (
     COMMISSIONING_RUN,
     CONFIDENTIAL_RUN,
     FOREIGN_RUN,
+    HOSTS,
     PROPRIETARY_RUN,
     SEED_RUN,
     USERS,
 )
 
 if TYPE_CHECKING:
-    from vo_auth.demo import Demo
+    from aiohttp import web
 
 __all__ = [
     "COMMISSIONING_RUN",
@@ -37,10 +37,22 @@ __all__ = [
 ]
 
 
-def _demo(demo: Demo) -> None:
-    from .demo import show  # pyvo is imported when the demo is shown
+def make_app(bench: Bench) -> web.Application:
+    """Make the application for one sandbox; the web server and astropy are imported only now.
 
-    show(demo)
+    Parameters
+    ----------
+    bench
+        Its knobs and counters are listed in this distribution's README.
+
+    Returns
+    -------
+    web.Application
+        Answers for all host names of the archive.
+    """
+    from . import app
+
+    return app.make_app(bench)
 
 
 STANDIN = StandIn(
@@ -48,5 +60,4 @@ STANDIN = StandIn(
     hosts=HOSTS,
     credentials={role: {"username": user.username, "password": user.password} for role, user in USERS.items()},
     app=make_app,
-    demo=_demo,
 )

@@ -15,18 +15,16 @@ from .columns import OBSCORE, RAW
 from .datalink import DataLink
 from .holdings import frames
 from .identity import Identities
-from .observatory import USERS
+from .observatory import HOSTS, USERS
 from .pages import EXAMPLES
 from .portal import DataPortal
 from .rights import visible_rows
 from .rows import obscore_row, raw_row
 from .sso import SingleSignOn
 
-__all__ = ["HOSTS", "make_app"]
+__all__ = ["make_app"]
 
-_SSO, _ARCHIVE, _PORTAL = "www.eso.org", "archive.eso.org", "dataportal.eso.org"
-HOSTS = (_SSO, _ARCHIVE, _PORTAL)
-
+_SSO, _ARCHIVE, _PORTAL = HOSTS
 _SERVICES = {"sso": _SSO, "tap_obs": _ARCHIVE, "datalink": _ARCHIVE, "calselector": _ARCHIVE}
 _SERVICES |= {"dataPortal": _PORTAL, "rh": _PORTAL}
 

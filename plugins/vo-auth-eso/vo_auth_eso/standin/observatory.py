@@ -10,12 +10,15 @@ __all__ = [
     "COMMISSIONING_RUN",
     "CONFIDENTIAL_RUN",
     "FOREIGN_RUN",
+    "HOSTS",
     "INSTRUMENTS",
     "PROPRIETARY_RUN",
     "RUNS",
     "SEED_RUN",
     "USERS",
 ]
+
+HOSTS = ("www.eso.org", "archive.eso.org", "dataportal.eso.org")
 
 SEED_RUN = "098.C-0739(C)"  # public: the run of ESO's own notebook on authentication
 PROPRIETARY_RUN = "118.C-2001(A)"  # metadata public, files for the PI
