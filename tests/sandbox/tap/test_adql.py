@@ -224,6 +224,8 @@ def test_null_in_makes_null_out(call: str, database: Database) -> None:
         ("select sum(sum(n)) from sky.stars", "SUM"),
         ("select min(n, mag) from sky.stars", "number of arguments"),
         ("select q.name from sky.stars, q", "no table q"),
+        ("select * from (select ra, dec as ra from sky.stars) q", "several columns of the same name"),
+        ("select *, 1 from (select ra, dec as ra from sky.stars) q order by 1", "several columns of the same name"),
         ("select cast(n as blob) from sky.stars", "CAST to blob"),
         ("select n from sky.stars where n & 1 = 1", "n & 1"),
         ("select ? from sky.stars", r"\?"),

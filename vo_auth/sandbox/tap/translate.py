@@ -132,14 +132,18 @@ def _qualified(tree: exp.Query, tables: Mapping[str, Table]) -> exp.Query:
         name: {column.name.lower(): "UNKNOWN" for column in table.columns} or {"": "UNKNOWN"}
         for name, table in tables.items()
     }
+    schema = MappingSchema(known, dialect=Adql, normalize=False)
     try:
-        return qualify(
-            tree, schema=MappingSchema(known, dialect=Adql, normalize=False), dialect=Adql, quote_identifiers=False
-        )
+        resolved = qualify(tree, schema=schema, dialect=Adql, quote_identifiers=False)
+        if not any(item.is_star for select in resolved.find_all(exp.Select) for item in select.expressions):
+            return resolved
     except SqlglotError as error:
         raise QueryError(_unresolved(str(error))) from None
+    except AssertionError:
+        pass  # sqlglot leaves a * as it is where it cannot tell columns apart, and then stumbles over it
     except RecursionError:
         raise QueryError("the query is nested too deeply") from None
+    raise QueryError("a * stands for several columns of the same name: name them apart in the subquery")
 
 
 def _unresolved(text: str) -> str:
