@@ -22,7 +22,7 @@ from .portal import FITS_TYPE, NIGHT_LOG
 from .rights import may_see
 from .rows import datalink_url, file_url
 
-__all__ = ["CALSELECTOR", "SEMANTICS", "DataLink", "eso_columns", "laconic_link"]
+__all__ = ["CALSELECTOR", "DataLink", "eso_columns", "laconic_link", "SEMANTICS"]
 
 SEMANTICS = "http://archive.eso.org/rdf/datalink/eso#"
 CALSELECTOR = "https://archive.eso.org/calselector/v1/associations"

@@ -17,7 +17,7 @@ from vo_auth.sandbox.tokens import TokenError, TokenSigner
 from .model import User
 from .observatory import USERS
 
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "ISSUER", "TOKEN_LIFE", "Identities", "find_user"]
+__all__ = ["CLIENT_ID", "CLIENT_SECRET", "find_user", "Identities", "ISSUER", "TOKEN_LIFE"]
 
 ISSUER = "https://www.eso.org/sso/oidc"
 CLIENT_ID, CLIENT_SECRET = "clientid", "clientSecret"  # the public placeholders that ESO documents

@@ -17,7 +17,7 @@ from .pages import login_page, night_log_page, portal_page
 from .rights import may_fetch, may_see
 from .sso import LOGIN_URL
 
-__all__ = ["FITS_TYPE", "NIGHT_LOG", "DataPortal"]
+__all__ = ["DataPortal", "FITS_TYPE", "NIGHT_LOG"]
 
 FITS_TYPE = "application/fits"
 NIGHT_LOG = ".NL"  # what a night log's address has behind the frame's identifier

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from .model import Frame, Run, User
 from .observatory import RUNS
 
-__all__ = ["visible_rows", "may_fetch", "may_see"]
+__all__ = ["may_fetch", "may_see", "visible_rows"]
 
 
 def is_entitled(user: User | None, run: Run) -> bool:
