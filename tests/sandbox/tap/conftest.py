@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +74,8 @@ class Archive:
     url: str = ""
     seconds: float = 0.0
     time: float = 1_790_000_000.0
-    requests: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
     sessions: list[requests.Session] = field(default_factory=list)
 
     def session(self, user: str | None = None) -> requests.Session:
@@ -85,6 +87,16 @@ class Archive:
 
     def tap(self, user: str | None = None) -> pyvo.dal.TAPService:
         return pyvo.dal.TAPService(self.url, session=self.session(user))
+
+    def wait_for(self, line: str) -> None:
+        """Wait until a request has arrived."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: line in self.received, timeout=20)
+
+    def note(self, line: str) -> None:
+        with self.arrived:
+            self.received.append(line)
+            self.arrived.notify_all()
 
     def close(self) -> None:
         for session in self.sessions:
@@ -115,6 +127,8 @@ def archive() -> Iterator[Archive]:
         title="A small archive",
         default_maxrec=6,
         max_rows=50,
+        default_duration=2,
+        max_duration=100,
         examples=EXAMPLES,
         minimum_seconds=lambda: archive.seconds,
     )
@@ -128,7 +142,7 @@ def archive() -> Iterator[Archive]:
 
     @web.middleware
     async def note(request: web.Request, handler: Any) -> web.StreamResponse:
-        archive.requests.append(f"{request.method} {request.path}")
+        archive.note(f"{request.method} {request.path}")
         return await handler(request)
 
     app = web.Application(middlewares=[note])
@@ -144,3 +158,10 @@ def archive() -> Iterator[Archive]:
     loop.call_soon_threadsafe(end.set)
     thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[..., Future[Any]]]:
+    """Run something in a thread while the test goes on."""
+    with ThreadPoolExecutor(4) as pool:
+        yield pool.submit

@@ -204,8 +204,8 @@ def _uploaded(name: str, uri: str, files: Mapping[str, bytes]) -> Table:
     columns = distinct_names(
         Column(
             name=one.name or one.ID,
-            datatype=one.datatype if one.datatype in _KNOWN else "char",
-            arraysize=one.arraysize if one.datatype in _KNOWN else "*",
+            datatype=_TYPES.get(one.datatype, "char"),
+            arraysize=one.arraysize if one.datatype in _TYPES else "*",
             unit=str(one.unit or ""),
             ucd=one.ucd or "",
             xtype=one.xtype or "",
@@ -220,7 +220,10 @@ def _uploaded(name: str, uri: str, files: Mapping[str, bytes]) -> Table:
     return Table(name=f"TAP_UPLOAD.{name}", columns=columns, rows=rows)
 
 
-_KNOWN = frozenset({"char", "unicodeChar", "boolean", "short", "int", "long", "float", "double"})
+_TYPES = {name: name for name in ("char", "unicodeChar", "boolean", "short", "int", "long", "float", "double")} | {
+    "bit": "boolean",
+    "unsignedByte": "short",
+}
 
 
 def _plain(value: Any) -> Any:
