@@ -166,11 +166,14 @@ def login(
     archive, realm = _find(archive_or_url)
     wallet = default_wallet()
     want = _want(archive, account, realm=realm, interactive=interactive)
+    if account is not None:  # whatever the user name is: the permit is kept under this label
+        want = replace(want, account=replace(want.account, is_label=True, user=want.account.username))
     only_name = set(credentials) == {"username"}
     if only_name:  # no credentials yet: whom to ask for
         name = credentials.pop("username")
         name = name.reveal() if isinstance(name, Secret) else name
-        want = replace(want, account=Account(name, is_default=name == want.account.label))
+        named = replace(want.account, user=name) if account is not None else Account(name, is_default=_is(want, name))
+        want = replace(want, account=named)
     held = wallet.login(want, credentials=credentials or None, flow=flow, force=force, ask_username=not only_name)
     return Identity(
         archive=archive.name, account=held.key.account, user=held.grant.identity, expires=_moment(held.grant.expires)
@@ -303,6 +306,10 @@ def _want(
         interactive=interactive,
         min_life=min_life,
     )
+
+
+def _is(want: Want, username: str) -> bool:
+    return username in (want.account.label, want.account.username)
 
 
 def _find(archive_or_url: str) -> tuple[Archive, str]:

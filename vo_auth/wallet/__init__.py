@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .accounts import Account
+from .default import default_wallet
 from .held import Held, Key, Want
 from .vault import Vault
-from .wallet import Wallet, default_wallet
+from .wallet import Wallet
 
 __all__ = ["Account", "Held", "Key", "Vault", "Wallet", "Want", "default_wallet"]

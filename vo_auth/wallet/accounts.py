@@ -27,19 +27,27 @@ class Account:
         Whether it is the archive's default account, which the plain variables serve.
     is_label
         Whether the user gave it as a label, so that the user name may be another.
+    user
+        The user name, where it is known and the label does not tell it.
     """
 
     label: str = ""
     is_default: bool = True
     is_label: bool = False
+    user: str = ""
 
     @property
     def username(self) -> str:
-        """The user name, where the account is known by it."""
-        return "" if self.is_label or "#" in self.label else self.label
+        """The user name, where it is known."""
+        return self.user or ("" if self.is_label or self.is_unnamed else self.label)
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether nobody has said yet whose account it is: a login will tell."""
+        return not self.label or "#" in self.label
 
 
-def resolve(archive: Archive, label: str | None, last_login: Callable[[str], str]) -> Account:
+def resolve(archive: Archive, label: str | None, last_login: Callable[[str], Account]) -> Account:
     """Return the account that a session means.
 
     Parameters
@@ -49,7 +57,7 @@ def resolve(archive: Archive, label: str | None, last_login: Callable[[str], str
     label
         The label the session was made with, or None.
     last_login
-        Returns the account of an archive's last login without a label, or an empty string.
+        Returns the account of an archive's last login without a label, or one without a name.
 
     Returns
     -------
@@ -68,7 +76,7 @@ def resolve(archive: Archive, label: str | None, last_login: Callable[[str], str
     return Account(label, is_default=False, is_label=True)
 
 
-def _default(archive: Archive, last_login: Callable[[str], str]) -> Account:
+def _default(archive: Archive, last_login: Callable[[str], Account]) -> Account:
     if label := os.environ.get(f"{archive.variable_prefix}ACCOUNT"):
         return Account(label, is_label=True)
     if user := variable_value(archive, "username"):
@@ -77,4 +85,4 @@ def _default(archive: Archive, last_login: Callable[[str], str]) -> Account:
         if entry := variable_value(archive, name):
             digest = hashlib.sha256(entry[1].reveal().encode()).hexdigest()[:8]
             return Account(f"{name}#{digest}")  # another token is another account: never the permit of the last one
-    return Account(last_login(archive.name))
+    return last_login(archive.name)

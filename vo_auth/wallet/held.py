@@ -75,7 +75,9 @@ class Held:
     stored
         Whether it is in the vault.
     refusal_renewed
-        When (wall time) it was obtained because its predecessor was refused; 0 for never.
+        When (wall time) it, or one before it, was obtained because its predecessor was refused; 0 for never.
+    redeeming
+        When (wall time) its refresh token was last sent without an answer being saved; 0 for never.
     """
 
     key: Key
@@ -86,6 +88,7 @@ class Held:
     server_time: float
     stored: bool = False
     refusal_renewed: float = 0.0
+    redeeming: float = 0.0
 
     def now(self, clock: Clock, skew: float) -> float:
         """Return the archive's time, the more pessimistic of what the clocks say.
@@ -110,6 +113,7 @@ class Held:
             "origin": self.origin,
             "skew": self.server_time - self.obtained.wall,
             "refusal_renewed": self.refusal_renewed,
+            "redeeming": self.redeeming,
         }
 
     @classmethod
@@ -132,6 +136,7 @@ class Held:
                 server_time=obtained.wall + float(record["skew"]),
                 stored=True,
                 refusal_renewed=float(record["refusal_renewed"]),
+                redeeming=float(record["redeeming"]),
             )
         except (KeyError, TypeError, AttributeError):
             raise ValueError("not a wallet entry") from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..clock import Clock
-from ..errors import LoginInProgressError, WalletError
+from ..errors import LoginInProgressError, WalletError, WalletWarning
 
 __all__ = ["Locks"]
 
@@ -39,9 +40,10 @@ class Locks:
         """Forget locks that threads of the parent process held."""
         self._guard = threading.Lock()
         self._threads: dict[str, threading.Lock] = {}
+        self._asking: set[str] = set()
 
     @contextmanager
-    def hold(self, name: str, *, what: str, wait: bool = True) -> Iterator[bool]:
+    def hold(self, name: str, *, what: str, wait: bool = True, limit: float | None = None) -> Iterator[bool]:
         """Hold the lock of this name.
 
         Parameters
@@ -52,6 +54,8 @@ class Locks:
             For the message when it cannot be had in time.
         wait
             False: yield False at once when somebody else holds it.
+        limit
+            Seconds to wait at most; None: as long as a login may take.
 
         Yields
         ------
@@ -67,41 +71,41 @@ class Locks:
         """
         with self._guard:
             lock = self._threads.setdefault(name, threading.Lock())
-        with self._thread_lock(lock, name, what=what, wait=wait) as held:
+        limit = self._patience + _PERSON if limit is None else limit
+        with self._thread_lock(lock, name, what=what, wait=wait, limit=limit) as held:
             if not held or self._folder is None:
                 yield held
                 return
-            with self._file_lock(self._path(name), what=what, wait=wait) as both:
+            with self._file_lock(name, what=what, wait=wait, limit=limit) as both:
                 yield both
 
     @contextmanager
     def person(self, name: str) -> Iterator[None]:
         """Say to those who wait that a person is being asked."""
-        if self._folder is None:
-            yield
-            return
-        marker = self._path(name).with_suffix(".person")
-        with suppress(OSError):
-            marker.touch(mode=0o600)
+        marker = self._path(name).with_suffix(".person") if self._folder is not None else None
+        self._asking.add(name)
+        if marker is not None:
+            with suppress(OSError):
+                marker.touch(mode=0o600)
         try:
             yield
         finally:
-            with suppress(OSError):
-                marker.unlink()
+            self._asking.discard(name)
+            if marker is not None:
+                with suppress(OSError):
+                    marker.unlink()
 
     def _path(self, name: str) -> Path:
         assert self._folder is not None
         return self._folder / (hashlib.sha256(name.encode()).hexdigest()[:32] + ".lock")
 
-    def _waits_for_person(self, name_or_path: str | Path) -> bool:
-        if self._folder is None:
-            return False
-        path = name_or_path if isinstance(name_or_path, Path) else self._path(name_or_path)
-        return path.with_suffix(".person").exists()
+    def _waits_for_person(self, name: str) -> bool:
+        """Say whether whoever holds the lock asks a person: a thread of ours, or the process it waits for itself."""
+        return name in self._asking or (self._folder is not None and self._path(name).with_suffix(".person").exists())
 
     @contextmanager
-    def _thread_lock(self, lock: threading.Lock, name: str, *, what: str, wait: bool) -> Iterator[bool]:
-        start, limit = self._clock.elapsed(), self._patience + _PERSON
+    def _thread_lock(self, lock: threading.Lock, name: str, *, what: str, wait: bool, limit: float) -> Iterator[bool]:
+        start = self._clock.elapsed()
         while not lock.acquire(timeout=1.0 if wait else 0.0):
             if not wait:
                 yield False
@@ -113,11 +117,12 @@ class Locks:
             lock.release()
 
     @contextmanager
-    def _file_lock(self, path: Path, *, what: str, wait: bool) -> Iterator[bool]:
+    def _file_lock(self, name: str, *, what: str, wait: bool, limit: float) -> Iterator[bool]:
         from filelock import FileLock, Timeout
 
+        path = self._path(name)
         lock = FileLock(path, mode=0o600, poll_interval=0.02, fallback_to_soft=False)
-        start, limit = self._clock.elapsed(), self._patience + _PERSON
+        start = self._clock.elapsed()
         while True:
             try:
                 lock.acquire(timeout=1.0 if wait else 0.0)
@@ -126,18 +131,27 @@ class Locks:
                 if not wait:
                     yield False
                     return
-                self._check(start, limit, self._waits_for_person(path), what)
+                self._check(start, limit, self._waits_for_person(name), what)
             except NotImplementedError:
                 raise WalletError(
                     f"The file system of {path.parent} has no locks: set VO_AUTH_HOME to a local folder"
                 ) from None
+            except OSError as error:  # a read-only or full file system: the vault works in memory as well
+                warnings.warn(
+                    f"{path.parent} cannot hold locks ({error.strerror}): other processes may log in to {what} too",
+                    WalletWarning,
+                    stacklevel=6,
+                )
+                break
+        with suppress(OSError):  # left behind by a process that was killed while it asked
+            path.with_suffix(".person").unlink()
         try:
             yield True
         finally:
             lock.release()
 
     def _check(self, start: float, limit: float, person: bool, what: str) -> None:
-        if self._clock.elapsed() - start > (_PERSON if person else limit):
+        if self._clock.elapsed() - start > (min(_PERSON, limit) if person else limit):
             raise LoginInProgressError(
                 f"Another login to {what} has not come to an end"
                 + (": it waits for a person at another terminal" if person else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -75,7 +75,7 @@ class Logins:
             When all there is has ended.
         """
         chain = CredentialChain([explicit]) if explicit else self._chain
-        passed: dict[str, float] = {}
+        passed: dict[str, tuple[str, float]] = {}
         while True:
             try:
                 chosen = chain.choose(
@@ -90,11 +90,12 @@ class Logins:
             except CredentialsNotFoundError as error:
                 if not passed:
                     raise
-                raise PermitExpiredError(_ended(want.archive, passed) + str(error).partition("\n")[1]) from None
+                _, end_of_line, rest = str(error).partition("\n")
+                raise PermitExpiredError(_ended(want.archive, passed.values()) + end_of_line + rest) from None
             end = self._end_of(want, chosen)
             if end is None or end > self._clock.wall() + self._skew_of(want.archive):
                 return chosen
-            passed[chosen.source] = end
+            passed[chosen.source] = chosen.origin, end
 
     def login(self, want: Want, chosen: Chosen, *, again: bool = False, deadline: float = 30.0) -> Held:
         """Send the credentials.
@@ -118,21 +119,29 @@ class Logins:
             As the flow does.
         """
         archive = want.archive
-        if chosen.flow.login_urls and not again and self._rejections.holds(archive.name, chosen.values):
+        if chosen.flow.login_urls:
+            with self._rejections.sending(archive.name, chosen.values):
+                grant, skew = self._sent(want, chosen, again=again, deadline=deadline)
+        else:
+            grant, skew = self._run(want, chosen, deadline=deadline)
+        named = want.account.label if want.account.is_label else chosen.username
+        label = named or want.account.label or grant.identity
+        return self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
+
+    def _sent(self, want: Want, chosen: Chosen, *, again: bool, deadline: float) -> tuple[Grant, float]:
+        archive = want.archive
+        if not again and self._rejections.holds(archive.name, chosen.values):
             raise CredentialsRejectedError(
                 f"{archive.title} rejected these credentials (from {chosen.origin}) before; they are not sent again, "
                 f"because accounts get locked: correct them, or run: vo-auth login {archive.name}"
             )
         try:
-            grant, skew = self._run(want, chosen, deadline=deadline)
+            result = self._run(want, chosen, deadline=deadline)
         except CredentialsRejectedError:
             self._rejections.add(archive.name, chosen.values)
             raise
-        if chosen.flow.login_urls:
-            self._rejections.forget(archive.name, chosen.values)
-        named = want.account.label if want.account.is_label else chosen.username
-        label = named or want.account.label or grant.identity
-        return self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
+        self._rejections.forget(archive.name, chosen.values)
+        return result
 
     def renew(self, want: Want, current: Held, *, deadline: float = 30.0) -> Held | None:
         """Redeem what a grant brought for its own renewal; None where only a login can do it.
@@ -224,10 +233,9 @@ def _flow_of(archive: Archive, held: Held) -> Flow | None:
     return next((flow for flow in archive.flows if flow.name == held.flow), None)
 
 
-def _ended(archive: Archive, passed: dict[str, float]) -> str:
+def _ended(archive: Archive, passed: Iterable[tuple[str, float]]) -> str:
     ends = ", ".join(
-        f"the one in the {source} at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(end))}"
-        for source, end in passed.items()
+        f"the one from {origin} at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(end))}" for origin, end in passed
     )
     page = f" at {archive.pages.token}" if archive.pages.token else ""
     return (

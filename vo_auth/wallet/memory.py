@@ -18,8 +18,12 @@ class MemorySource:
     rank = 30
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
         self._values: dict[tuple[str, str], Mapping[str, Secret]] = {}
+        self.renew_after_fork()
+
+    def renew_after_fork(self) -> None:
+        """Forget a lock that a thread of the parent process may have held."""
+        self._guard = threading.Lock()
 
     def remember(self, archive: str, account: str, values: Mapping[str, Secret]) -> None:
         """Keep credentials that the archive has accepted."""

@@ -10,8 +10,8 @@ import hmac
 import json
 import secrets
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..clock import Clock
@@ -19,12 +19,13 @@ from ..errors import WalletError
 from ..secret import Secret
 from .vault import Vault
 
-__all__ = ["Rejections"]
+__all__ = ["Rejections", "renew_after_fork"]
 
 _HELD_FOR = 600.0
 _PROCESS_KEY = secrets.token_bytes(32)
 _PROCESS: set[bytes] = set()  # shared by all wallets of this process: an account is locked per account, not per wallet
 _GUARD = threading.Lock()
+_SENDING: dict[bytes, threading.Lock] = {}
 
 
 class Rejections:
@@ -41,6 +42,17 @@ class Rejections:
     def __init__(self, vault: Vault | None, clock: Clock) -> None:
         self._vault = vault
         self._clock = clock
+
+    @contextmanager
+    def sending(self, archive: str, values: Mapping[str, Secret]) -> Iterator[None]:
+        """Let one thread of this process at a time send these credentials, whatever wallet it works for.
+
+        So two sessions that were made with the same wrong password find out with one refused login.
+        """
+        with _GUARD:
+            lock = _SENDING.setdefault(_quick(_canonical(archive, values)), threading.Lock())
+        with lock:
+            yield
 
     def holds(self, archive: str, values: Mapping[str, Secret]) -> bool:
         """Say whether these credentials were rejected before."""
@@ -71,15 +83,31 @@ class Rejections:
     def _in_vault(self, text: bytes) -> bool:
         if self._vault is None:
             return False
-        content = self._vault.read()
-        now = self._clock.wall()
-        live = {digest for digest, since in content["rejected"].items() if 0 <= now - since < _HELD_FOR}
+        try:
+            content = self._vault.read()
+        except WalletError:  # the wallet works in memory and has said so
+            return False
+        live = self._live(content)
         return bool(live) and _slow(text, content["salt"]) in live
 
     def _note(self, content: dict[str, Any], text: bytes) -> None:
+        content["rejected"] = self._live(content) | {_slow(text, content["salt"]): self._clock.wall()}
+
+    def _live(self, content: Mapping[str, Any]) -> dict[str, float]:
+        """Return what was rejected in the last ten minutes, on either side of now: the wall clock may be set."""
         now = self._clock.wall()
-        live = {digest: since for digest, since in content["rejected"].items() if 0 <= now - since < _HELD_FOR}
-        content["rejected"] = live | {_slow(text, content["salt"]): now}
+        return {
+            digest: since
+            for digest, since in content["rejected"].items()
+            if isinstance(since, int | float) and abs(now - since) < _HELD_FOR
+        }
+
+
+def renew_after_fork() -> None:
+    """Forget locks that threads of the parent process may have held."""
+    global _GUARD  # noqa: PLW0603 - shared by all wallets of the process, on purpose
+    _GUARD = threading.Lock()
+    _SENDING.clear()
 
 
 def _canonical(archive: str, values: Mapping[str, Secret]) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from ..clock import Clock
-from ..errors import LoginError, VoAuthError
+from ..errors import LoginError, LoginUnreachableError, VoAuthError
 from .held import Held, Key, Want
 
 __all__ = ["Renewals"]
@@ -56,20 +56,22 @@ class Renewals:
             self._running.discard(key)
 
     def _run(self, want: Want, held: Held) -> None:
-        renewed = False
+        renewed, at_least = False, 0.0
         try:
             renewed = self._renew(want, held)
         except VoAuthError as error:
+            if isinstance(error, LoginUnreachableError):
+                at_least = error.retry_after or 0.0
             level = logging.WARNING if isinstance(error, LoginError) else logging.INFO
             _LOG.log(level, "%s: the renewal failed, the permit still holds: %s", want.archive.title, error)
         finally:
             with self._guard:
                 self._running.discard(want.key)
-                self._note(want.key, renewed=renewed)
+                self._note(want.key, renewed=renewed, at_least=at_least)
 
-    def _note(self, key: Key, *, renewed: bool) -> None:
+    def _note(self, key: Key, *, renewed: bool, at_least: float) -> None:
         if renewed:
             self._next.pop(key, None)
             return
         wait = min(self._next.get(key, (0.0, _FIRST_WAIT / 2))[1] * 2, _LONGEST_WAIT)
-        self._next[key] = (self._clock.elapsed() + wait, wait)
+        self._next[key] = (self._clock.elapsed() + max(wait, at_least), wait)

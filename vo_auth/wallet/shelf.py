@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..errors import WalletError, WalletWarning
+from .accounts import Account
 from .held import Held, Key
 from .vault import Vault
 
@@ -18,6 +20,8 @@ __all__ = ["Shelf"]
 
 class Shelf:
     """Permits by key.
+
+    A vault that cannot be used is said once and not touched; permits then stay in memory.
 
     Parameters
     ----------
@@ -31,6 +35,13 @@ class Shelf:
         self.vault = vault
         self._clock = clock
         self._memory: dict[Key, Held] = {}
+        self._defaults: dict[str, str] = {}
+        self._said: set[str] = set()
+        self.renew_after_fork()
+
+    def renew_after_fork(self) -> None:
+        """Forget a lock that a thread of the parent process may have held."""
+        self._guard = threading.Lock()
 
     def lock_folder(self) -> Path | None:
         """Return where locks between processes are; None without a vault, or with one that cannot be used."""
@@ -39,8 +50,7 @@ class Shelf:
         try:
             return self.vault.prepare()
         except WalletError as error:
-            warnings.warn(f"{error}; permits are kept in memory", WalletWarning, stacklevel=4)
-            self.vault = None
+            self._say(error)
             return None
 
     def in_memory(self, key: Key) -> Held | None:
@@ -50,60 +60,111 @@ class Shelf:
     def current(self, key: Key) -> Held | None:
         """Return what memory or the vault holds; the later of the two."""
         mine = self._memory.get(key)
-        theirs = next((held for held in self._stored() if held.key == key), None)
+        theirs = next((held for held in self._permits(self._content()) if held.key == key), None)
         if theirs is None:
             return mine
         if mine is not None and (mine.grant == theirs.grant or mine.grant.issued > theirs.grant.issued):
             return mine
-        self.put(theirs)
         return theirs
 
     def put(self, held: Held, *, alias: Key | None = None) -> None:
         """Put a permit into memory, also under the key of an account whose name was not known before."""
-        self._memory[held.key] = held
-        if alias is not None:
-            self._memory[alias] = held
-
-    def drop(self, key: Key) -> None:
-        """Take a permit out of memory."""
-        self._memory.pop(key, None)
+        with self._guard:
+            self._memory[held.key] = held
+            if alias is not None:
+                self._memory[alias] = held
 
     def store(self, held: Held, *, is_default: bool) -> Held:
         """Write a permit to disk before anybody uses it, and return it with a note whether that was possible."""
-        if self.vault is None or not held.stored:
+        if not held.stored:
+            return held
+        if is_default or held.key.archive not in self._defaults:
+            self._defaults[held.key.archive] = held.key.account
+        if self.vault is None:
             return replace(held, stored=False)
         try:
             self.vault.update(lambda content: _store(content, held, is_default=is_default))
         except WalletError as error:
-            warnings.warn(f"{error}; the permit is kept in memory", WalletWarning, stacklevel=5)
+            self._say(error)
             return replace(held, stored=False)
         return held
 
     def everything(self) -> list[Held]:
-        """Return what is held, each once, in the order of the keys."""
-        found = {held.key: held for held in self._stored()} | {held.key: held for held in self._memory.values()}
+        """Return what is held, each once, in the order of the keys.
+
+        Raises
+        ------
+        WalletError
+            When the vault cannot be used.
+        """
+        content = self.vault.read() if self.vault is not None else None
+        found = {held.key: held for held in self._permits(content)} | {held.key: held for held in self._remembered()}
         return [found[key] for key in sorted(found)]
 
+    def keys(self, archive: str, account: str | None) -> list[Key]:
+        """Return the keys under which an archive's permits (of one account, or all) are held, in order."""
+        with self._guard:
+            mine = {key for key, held in self._memory.items() if _concerns(held.key, archive, account)}
+        theirs = {held.key for held in self._permits(self._content()) if _concerns(held.key, archive, account)}
+        return sorted(mine | theirs)
+
     def forget(self, archive: str, account: str | None) -> list[Held]:
-        """Remove an archive's permits (of one account, or all) everywhere and return them."""
-        gone = [held for held in self.everything() if _concerns(held.key, archive, account)]
-        self._memory = {key: held for key, held in self._memory.items() if not _concerns(held.key, archive, account)}
+        """Remove an archive's permits (of one account, or all) everywhere and return them.
+
+        Raises
+        ------
+        WalletError
+            When the vault cannot be used; memory is empty then.
+        """
+        try:
+            gone = [held for held in self.everything() if _concerns(held.key, archive, account)]
+        finally:
+            with self._guard:
+                for key, held in list(self._memory.items()):
+                    if _concerns(held.key, archive, account):
+                        del self._memory[key]
+            if account in (None, self._defaults.get(archive)):
+                self._defaults.pop(archive, None)
         if self.vault is not None and self.vault.path.exists():
             self.vault.update(lambda content: _forget(content, archive, account))
         return gone
 
-    def last_login(self, archive: str) -> str:
-        """Return the account of an archive's last login without a label, or an empty string."""
-        return str(self.vault.read()["defaults"].get(archive, "")) if self.vault is not None else ""
+    def last_login(self, archive: str) -> Account:
+        """Return the account of an archive's last login without a label, or one without a name."""
+        content = self._content()
+        label = str((content or {}).get("defaults", {}).get(archive) or self._defaults.get(archive, ""))
+        if not label:
+            return Account()
+        held = [held for held in (*self._remembered(), *self._permits(content)) if held.key[:2] == (archive, label)]
+        # a flow that has an issuer took the user name; other identities are what a token says of itself
+        user = next((one.grant.identity for one in held if one.grant.issuer and one.grant.identity), label)
+        return Account(label) if user == label else Account(label, is_label=True, user=user)
 
-    def _stored(self) -> list[Held]:
-        entries: list[Held] = []
-        for record in self.vault.read()["entries"] if self.vault is not None else ():
+    def _remembered(self) -> list[Held]:
+        with self._guard:
+            return list(self._memory.values())
+
+    def _content(self) -> dict[str, Any] | None:
+        try:
+            return self.vault.read() if self.vault is not None else None
+        except WalletError as error:
+            self._say(error)
+            return None
+
+    def _permits(self, content: Mapping[str, Any] | None) -> list[Held]:
+        held: list[Held] = []
+        for record in content["entries"] if content else ():
             try:
-                entries.append(Held.from_record(record, self._clock))
+                held.append(Held.from_record(record, self._clock))
             except ValueError:
                 warnings.warn("An entry of the wallet cannot be read; it is left alone", WalletWarning, stacklevel=4)
-        return entries
+        return held
+
+    def _say(self, error: WalletError) -> None:
+        text = f"{error}; permits are kept in memory"
+        if text not in self._said:
+            self._said.add(text)
+            warnings.warn(text, WalletWarning, stacklevel=5)
 
 
 def _concerns(key: Key, archive: str, account: str | None) -> bool:

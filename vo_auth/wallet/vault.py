@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WalletError, WalletWarning
+from ..scrub import scrubbed
 
 __all__ = ["Vault", "state_home"]
 
 _FORMAT = "vo_auth permits"
 _VERSION = 1
 _LIMIT = 16 * 1024 * 1024
+_NEW = ".permits-"  # the start of a new file's name before it is renamed
 
 
 def state_home() -> Path:
@@ -55,22 +57,13 @@ class Vault:
         Raises
         ------
         WalletError
-            When the file is a link, no plain file, another user's, or of a later format.
+            When the file is a link, no plain file, another user's, or of a later format; or others may write to its
+            folder.
         """
         try:
-            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-            descriptor = os.open(self.path, flags)
-        except FileNotFoundError:
-            return _empty()
-        except OSError as error:
-            reason = "it is a link" if self.path.is_symlink() else error.strerror
-            raise WalletError(
-                f"The wallet {self.path} is not used: {reason}; move it away or set VO_AUTH_HOME"
-            ) from None
-        with os.fdopen(descriptor, "rb") as file:
-            self._check(file.fileno())
-            content = file.read(_LIMIT)
-        return self._parsed(content)
+            return self._read()
+        except WalletError as error:
+            raise scrubbed(error) from None  # the frames below hold what was read
 
     def update(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Read, change and write the content under the file's lock.
@@ -85,10 +78,11 @@ class Vault:
         WalletError
             When the folder or file cannot be used.
         """
-        with self._locked():
-            content = self.read()
-            change(content)
-            self._write(json.dumps(content).encode())
+        try:
+            with self._locked():
+                self._update(change)
+        except WalletError as error:
+            raise scrubbed(error) from None
 
     def prepare(self) -> Path:
         """Make the folder and return the one for locks.
@@ -101,17 +95,54 @@ class Vault:
         locks = self.home / "locks"
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self.home.stat()
-            if os.name == "posix" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
-                raise WalletError(
-                    f"The folder {self.home} belongs to, or may be written by, others: chmod 700 it or set VO_AUTH_HOME"
-                )
+            self._check_folder()
             locks.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             if isinstance(error, WalletError):
                 raise
             raise WalletError(f"The folder {self.home} cannot be used: {error.strerror}; set VO_AUTH_HOME") from None
         return locks
+
+    def _read(self, *, locked: bool = False) -> dict[str, Any]:
+        content = self._bytes()
+        data = _empty() if content is None else self._parsed(content)
+        if data is not None:
+            return data
+        if not locked:
+            with self._locked():  # a whole one may be there by now: only who holds the lock sets a file aside
+                return self._read(locked=True)
+        self._set_aside()
+        return _empty()
+
+    def _update(self, change: Callable[[dict[str, Any]], None]) -> None:
+        content = self._read(locked=True)
+        change(content)
+        self._write(json.dumps(content).encode())
+
+    def _bytes(self) -> bytes | None:
+        try:
+            self._check_folder()
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            descriptor = os.open(self.path, flags)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if isinstance(error, WalletError):
+                raise
+            reason = "it is a link" if self.path.is_symlink() else error.strerror
+            raise WalletError(
+                f"The wallet {self.path} is not used: {reason}; move it away or set VO_AUTH_HOME"
+            ) from None
+        with os.fdopen(descriptor, "rb") as file:
+            self._check(file.fileno())
+            return file.read(_LIMIT)
+
+    def _check_folder(self) -> None:
+        status = self.home.stat()
+        if os.name == "posix" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+            raise WalletError(
+                f"The folder {self.home} belongs to, or may be written by, others: chmod 700 it or set VO_AUTH_HOME"
+            )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -139,7 +170,8 @@ class Vault:
             os.fchmod(descriptor, 0o600)
             warnings.warn(f"{self.path} was open to other users; closed now (mode 0600)", WalletWarning, stacklevel=2)
 
-    def _parsed(self, content: bytes) -> dict[str, Any]:
+    def _parsed(self, content: bytes) -> dict[str, Any] | None:
+        """Return what a file holds, or None when it is damaged."""
         with suppress(ValueError, RecursionError):
             data = json.loads(content)
             if isinstance(data, dict) and data.get("format") == _FORMAT:
@@ -150,16 +182,21 @@ class Vault:
                 empty = _empty()
                 if all(isinstance(data.get(name), type(value)) for name, value in empty.items()):
                     return data
+        return None
+
+    def _set_aside(self) -> None:
         aside = self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(4)}")
         with suppress(OSError):
             os.replace(self.path, aside)
         warnings.warn(f"{self.path} is damaged; it was moved to {aside.name}", WalletWarning, stacklevel=2)
-        return _empty()
 
     def _write(self, content: bytes) -> None:
         """Write a new file beside the old one and rename it: whole or absent, on disk when this returns."""
+        for orphan in self.home.glob(f"{_NEW}*"):  # of a writer that was killed: this one holds the lock
+            with suppress(OSError):
+                orphan.unlink()
         try:
-            descriptor, name = tempfile.mkstemp(prefix=".permits-", dir=self.home)  # made 0600
+            descriptor, name = tempfile.mkstemp(prefix=_NEW, dir=self.home)  # made 0600
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(content)

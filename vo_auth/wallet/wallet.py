@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import weakref
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
-from pathlib import Path
+from typing import ClassVar
 
 from ..archive import Archive
 from ..clock import Clock, skew_of
 from ..credentials import (
     CredentialChain,
     CredentialSource,
-    EnvironmentSource,
     ExplicitSource,
-    KeyringSource,
-    PromptSource,
 )
 from ..errors import (
     CredentialsNotFoundError,
+    LoginInProgressError,
     LoginUnreachableError,
     PermitExpiredError,
     PermitLifeError,
@@ -31,17 +28,19 @@ from ..errors import (
 from ..permit import PermitState
 from ..scrub import scrubbed
 from ..secret import Secret
+from . import rejections
 from .accounts import Account, resolve
 from .held import Held, Key, Want, state_of
 from .lock import Locks
 from .logins import Logins
 from .memory import MemorySource
+from .redeem import Redeemer
 from .rejections import Rejections
 from .renewal import Renewals
 from .shelf import Shelf
-from .vault import Vault, state_home
+from .vault import Vault
 
-__all__ = ["Wallet", "default_wallet"]
+__all__ = ["Wallet"]
 
 _LOG = logging.getLogger("vo_auth.wallet")
 _YOUNG = 60.0  # a permit younger than this was refused for its rights
@@ -64,6 +63,8 @@ class Wallet:
         Seconds for which a login endpoint that cannot be reached is tried again after a permit's end.
     """
 
+    LOGOUT_WAIT: ClassVar[float] = 15.0  # seconds, for a renewal that is under way
+
     def __init__(
         self,
         vault: Vault | None,
@@ -76,11 +77,13 @@ class Wallet:
         self._patience = patience
         self._skew: dict[str, float] = {}
         self._cancelled: dict[Key, str] = {}
+        self._failures: dict[Key, tuple[int, LoginUnreachableError]] = {}
         self._memory = MemorySource()
         self._shelf = Shelf(vault, self.clock)
         self._locks = Locks(self._shelf.lock_folder(), self.clock, patience=patience)
         chain = CredentialChain((*sources, self._memory))
         self._logins = Logins(chain, Rejections(self._shelf.vault, self.clock), self.clock, self._skew_of)
+        self._redeemer = Redeemer(self._shelf, self._logins, self.clock)
         self._renewals = Renewals(self._renew_quietly, self.clock)
         self._own = any(isinstance(source, ExplicitSource) for source in chain.sources)
         _WALLETS.add(self)
@@ -148,15 +151,15 @@ class Wallet:
             When the credentials that made it are refused as well, or the login cannot be reached.
         """
         current = self._shelf.in_memory(want.key)
-        if current is not None and current.grant != held.grant and self._usable(want, current):
+        if current is not None and _differ(current, held) and self._usable(want, current):
             return current
         if self._about_rights(held):
             return None
         try:
             renewed = self._obtain(replace(want, interactive=False), refused=held)
-        except (CredentialsNotFoundError, PermitExpiredError):
+        except (CredentialsNotFoundError, PermitExpiredError, PromptCancelledError):
             return None
-        return None if renewed.grant == held.grant else renewed
+        return renewed if _differ(renewed, held) else None
 
     def replaced(self, want: Want, held: Held) -> Held:
         """Return another permit for one that ended while its request was on the way.
@@ -167,7 +170,7 @@ class Wallet:
             When no permit can be had.
         """
         current = self._shelf.in_memory(want.key)
-        if current is not None and current.grant != held.grant and self._usable(want, current):
+        if current is not None and _differ(current, held) and self._usable(want, current):
             return current
         return self._obtain(want)
 
@@ -225,10 +228,12 @@ class Wallet:
         with self._locks.hold(str(want.key), what=want.archive.title):
             current = self._shelf.current(want.key)
             if current is not None and not force and explicit is None and self._usable(want, current):
+                self._shelf.put(current)
                 return current
-            self._cancelled.pop(want.key, None)
+            for key in [key for key in self._cancelled if key.archive == want.archive.name]:
+                self._cancelled.pop(key, None)
             held = self._logged_in(want, explicit=explicit, by_hand=True, ask_username=ask_username)
-            return self._keep(want, replace(self._checked(want, held), stored=True))
+            return self._long_enough(want, self._keep(want, replace(self._alive(want, held), stored=True)))
 
     def logout(self, archive: str, account: str | None = None) -> list[Held]:
         """Forget an archive's permits, in memory, in the vault and in what this process was told.
@@ -245,9 +250,12 @@ class Wallet:
         list of Held
             What was forgotten.
         """
-        gone = self._shelf.forget(archive, account)
-        self._memory.forget(archive, account)
-        return gone
+        self._memory.forget(archive, account)  # first: a renewal that begins now finds nothing to renew with
+        with ExitStack() as stack:
+            for key in self._shelf.keys(archive, account):  # a renewal under way ends before its permit is forgotten
+                with suppress(LoginInProgressError):
+                    stack.enter_context(self._locks.hold(str(key), what=archive, limit=self.LOGOUT_WAIT))
+            return self._shelf.forget(archive, account)
 
     def revoke(self, archive: Archive, held: Held) -> bool:
         """Revoke a permit at the archive; False where the archive cannot.
@@ -276,36 +284,54 @@ class Wallet:
     # ---------------------------------------------------------------- one login for all
 
     def _obtain(self, want: Want, *, refused: Held | None = None) -> Held:
+        failed_before = self._failures.get(want.key, (0, None))[0]
         with self._locks.hold(str(want.key), what=want.archive.title):
-            current = self._shelf.current(want.key)
-            if current is not None:
-                self._skew.setdefault(want.archive.name, current.server_time - current.obtained.wall)
-                if self._usable(want, current) and (refused is None or current.grant != refused.grant):
-                    return current
-            long_running = self._shelf.in_memory(want.key) is not None
-            held = self._persistently(want, current, patience=self._patience if long_running else 0.0)
-            if refused is not None:
-                held = held.after_refusal(self.clock.wall())
-            return self._keep(want, self._checked(want, held))
+            failures, failure = self._failures.get(want.key, (0, None))
+            if failure is not None and failures > failed_before:  # it failed while this one waited for it
+                raise LoginUnreachableError(str(failure), retry_after=failure.retry_after)
+            named = self._settled(want)
+            if named.key != want.key:
+                held = self._obtain(named, refused=refused)
+                self._shelf.put(held, alias=want.key)
+                return held
+            return self._obtain_locked(want, refused)
 
-    def _persistently(self, want: Want, current: Held | None, *, patience: float) -> Held:
+    def _obtain_locked(self, want: Want, refused: Held | None) -> Held:
+        current = self._shelf.current(want.key)
+        if current is not None:
+            self._skew.setdefault(want.archive.name, current.server_time - current.obtained.wall)
+            if self._serves(want, current, refused):
+                self._shelf.put(current)
+                return current
+            if self._lives_too_short(want, current):
+                return self._long_enough(want, current)
+        long_running = self._shelf.in_memory(want.key) is not None
+        held = self._persistently(want, current, refused, patience=self._patience if long_running else 0.0)
+        if refused is not None and _differ(held, refused):
+            held = held.after_refusal(self.clock.wall())
+        return self._long_enough(want, self._keep(want, self._alive(want, held), previous=current))
+
+    def _settled(self, want: Want) -> Want:
+        """Give an account that had no name the one of a login that another thread or process made meanwhile."""
+        if want.account.label or self._own:
+            return want
+        return replace(want, account=self.account(want.archive, None))
+
+    def _persistently(self, want: Want, current: Held | None, refused: Held | None, *, patience: float) -> Held:
         """Log in; a login that cannot be reached is tried again for as long as a running job may wait."""
         start, wait = self.clock.elapsed(), _FIRST_WAIT
         while True:
             try:
-                return self._renewed(want, current) or self._logged_in(want)
+                return self._redeemer.redeem(want, current) or self._logged_in(want, refused=refused)
             except LoginUnreachableError as error:
                 pause = max(wait, error.retry_after or 0.0)
                 if self.clock.elapsed() - start + pause > patience:
+                    self._failures[want.key] = self._failures.get(want.key, (0, error))[0] + 1, scrubbed(error)
                     raise
                 _LOG.warning("%s; next try in %.0f s", error, pause)
             self.clock.sleep(pause)
             wait = min(wait * 2, _LONGEST_WAIT)
-
-    def _renewed(self, want: Want, current: Held | None, *, deadline: float = 30.0) -> Held | None:
-        if current is None or current.grant.refresh is None:
-            return None
-        return self._logins.renew(want, current, deadline=deadline)
+            current = self._shelf.current(want.key) if current is not None else None
 
     def _logged_in(
         self,
@@ -314,6 +340,7 @@ class Wallet:
         explicit: ExplicitSource | None = None,
         by_hand: bool = False,
         ask_username: bool = False,
+        refused: Held | None = None,
         deadline: float = 30.0,
     ) -> Held:
         cancelled = self._cancelled.get(want.key)
@@ -329,18 +356,26 @@ class Wallet:
             if cancelled:
                 raise PromptCancelledError(cancelled) from None
             raise
+        if want.account.is_unnamed and not by_hand and chosen.flow.login_urls and not self._own:
+            theirs = self._shelf.current(Key(want.archive.name, chosen.username, want.realm))
+            if theirs is not None and chosen.username and self._serves(want, theirs, refused):
+                return theirs  # now that the user is known, so is a permit that another process obtained
         held = self._logins.login(want, chosen, again=by_hand, deadline=deadline)
         if chosen.source in ("prompt", "arguments") and not self._own:
             self._memory.remember(want.archive.name, held.key.account, chosen.values)
         return held
 
-    def _checked(self, want: Want, held: Held) -> Held:
+    def _alive(self, want: Want, held: Held) -> Held:
         left = self.seconds_left(want.archive.name, held)
         if left is not None and left <= 0:
             page = f" at {want.archive.pages.token}" if want.archive.pages.token else ""
             raise PermitExpiredError(
                 f"The permit for {want.archive.title} from {held.origin} has ended: get a new one{page}"
             )
+        return held
+
+    def _long_enough(self, want: Want, held: Held) -> Held:
+        left = self.seconds_left(want.archive.name, held)
         if left is not None and left < want.min_life:
             raise PermitLifeError(
                 f"{want.archive.title} gives permits for {held.grant.life:.0f} s, of which {left:.0f} s are left; "
@@ -348,29 +383,35 @@ class Wallet:
             )
         return held
 
-    def _keep(self, want: Want, held: Held) -> Held:
+    def _keep(self, want: Want, held: Held, *, previous: Held | None = None) -> Held:
         """Put a permit on disk, where it came from a login, and into memory, before anybody uses it."""
         self._skew[want.archive.name] = held.server_time - held.obtained.wall
-        held = self._shelf.store(held, is_default=want.account.is_default)
-        unnamed = not want.account.label and held.key != want.key  # the login told who it is
+        if previous is not None and not held.refusal_renewed:
+            held = held.after_refusal(previous.refusal_renewed)
+        held = self._shelf.store(held, is_default=want.account.is_default or not want.account.is_label)
+        unnamed = want.account.is_unnamed and held.key != want.key  # the login told who it is
         self._shelf.put(held, alias=want.key if unnamed else None)
         return held
 
     def _renew_quietly(self, want: Want, held: Held) -> bool:
         """Renew a stale permit without asking anybody; True when there is a better one now."""
-        want = replace(want, interactive=False, min_life=0.0)
+        alias = want.key
+        want = replace(self._settled(want), interactive=False, min_life=0.0)
         with self._locks.hold(str(want.key), what=want.archive.title, wait=False) as mine:
             if not mine:
                 return True  # somebody else is at it
             current = self._shelf.current(want.key)
-            if current is not None and self._state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
+            if current is None:
+                return False  # logged out meanwhile
+            if self._state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
+                self._shelf.put(current, alias=alias)
                 return True
-            renewed = self._renewed(want, current or held, deadline=Renewals.DEADLINE) or self._logged_in(
-                want, deadline=Renewals.DEADLINE
+            renewed = self._redeemer.redeem(want, current, deadline=Renewals.DEADLINE) or self._logged_in(
+                want, refused=current, deadline=Renewals.DEADLINE
             )
-            if (renewed.grant.expires or 0.0) <= (held.grant.expires or 0.0):
-                return False  # the same token again
-            self._keep(want, renewed)
+            if not _better(renewed, current):
+                return False
+            self._shelf.put(self._keep(want, renewed, previous=current), alias=alias)
             return True
 
     # ---------------------------------------------------------------- how a permit stands
@@ -381,47 +422,47 @@ class Wallet:
     def _usable(self, want: Want, held: Held) -> bool:
         return self._state(want, held) is not PermitState.EXPIRED
 
+    def _serves(self, want: Want, held: Held, refused: Held | None) -> bool:
+        return self._usable(want, held) and (refused is None or _differ(held, refused))
+
+    def _lives_too_short(self, want: Want, held: Held) -> bool:
+        """Say whether a new login would only bring another permit that is too short for ``min_life``."""
+        life = held.grant.life
+        return life is not None and life < want.min_life and self._age(held) < _YOUNG
+
     def _skew_of(self, archive: Archive) -> float:
         return self._skew.get(archive.name, 0.0)
 
     def _about_rights(self, held: Held) -> bool:
-        age = held.now(self.clock, self._skew.get(held.key.archive, 0.0)) - held.grant.issued
-        return age < _YOUNG or 0 <= self.clock.wall() - held.refusal_renewed < _ONCE_IN
+        return self._age(held) < _YOUNG or 0 <= self.clock.wall() - held.refusal_renewed < _ONCE_IN
+
+    def _age(self, held: Held) -> float:
+        return held.now(self.clock, self._skew.get(held.key.archive, 0.0)) - held.grant.issued
 
     def _after_fork(self) -> None:
-        self._locks.renew_after_fork()
-        self._renewals.renew_after_fork()
+        for part in (self._locks, self._renewals, self._shelf, self._memory):
+            part.renew_after_fork()
+
+
+def _differ(one: Held, other: Held) -> bool:
+    return one.grant.permit != other.grant.permit
+
+
+def _better(new: Held, old: Held) -> bool:
+    """Say whether a renewal brought anything: a pasted token is the same one again."""
+    if new.grant.expires is None or new.grant.refresh not in (None, old.grant.refresh):
+        return True
+    return old.grant.expires is not None and new.grant.expires > old.grant.expires
 
 
 _WALLETS: weakref.WeakSet[Wallet] = weakref.WeakSet()
 
 
 def _renew_all_after_fork() -> None:
+    rejections.renew_after_fork()
     for wallet in list(_WALLETS):
         wallet._after_fork()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_all_after_fork)
-
-
-@functools.lru_cache(maxsize=4)
-def _wallet_at(home: Path | None, patience: float) -> Wallet:
-    from ..registry import default_registry
-
-    ours: list[CredentialSource] = [EnvironmentSource(), KeyringSource(), PromptSource()]
-    sources = [*ours, *default_registry().credential_sources()]
-    return Wallet(Vault(home) if home else None, sources, patience=patience)
-
-
-def default_wallet() -> Wallet:
-    """Return the wallet that sessions of this process share.
-
-    Returns
-    -------
-    Wallet
-        The one at ``VO_AUTH_HOME`` (or the system's place for state); in memory alone with ``VO_AUTH_WALLET=memory``.
-        ``VO_AUTH_PATIENCE`` is the number of seconds to wait for a login endpoint that cannot be reached.
-    """
-    home = None if os.environ.get("VO_AUTH_WALLET") == "memory" else state_home()
-    return _wallet_at(home, float(os.environ.get("VO_AUTH_PATIENCE") or 600.0))
