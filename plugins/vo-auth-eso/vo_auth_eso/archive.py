@@ -15,8 +15,8 @@ from vo_auth.flows import PasswordGrant, PastedToken
 __all__ = ["ESO", "judge"]
 
 _LOGIN_HOST = "www.eso.org"
-# A login form of ESO's single sign-on; its public pages (night logs, /examples, the portal) have none.
-_LOGIN_MARKERS = (b"/sso/login", b"j_spring_cas", b'name="execution"')
+# What the form of a CAS login page has, and no page with a mere link to it: its hidden fields.
+_FORM_FIELDS = (b'name="execution"', b'name="lt"')
 
 
 def judge(answer: Answer) -> Verdict:
@@ -39,8 +39,8 @@ def judge(answer: Answer) -> Verdict:
     if location.hostname == _LOGIN_HOST and location.path.startswith("/sso/"):
         return Verdict.LOGIN_PAGE
     if answer.status == 200 and answer.headers.get("Content-Type", "").startswith("text/html"):
-        start = answer.peek(4096)
-        if any(marker in start for marker in _LOGIN_MARKERS):
+        start = answer.peek(8192)
+        if b"<form" in start and any(field in start for field in _FORM_FIELDS):
             return Verdict.LOGIN_PAGE
     return judge_status(answer)
 

@@ -7,10 +7,12 @@ import re
 from email.message import Message
 from xml.etree import ElementTree
 
+import pytest
 import pyvo
 import requests
 from astropy.io import fits
 
+import vo_auth
 from vo_auth_eso.standin import CONFIDENTIAL_RUN, FOREIGN_RUN, PROPRIETARY_RUN, STANDIN, lzw
 
 TAP_URL = "http://archive.eso.org/tap_obs"
@@ -61,8 +63,19 @@ def search(tap, query):
     return results
 
 
-def test_the_notebook_runs_from_the_token_to_the_association_tree(sandbox, session, tmp_path):
-    session = session(token=get_token())
+@pytest.fixture(params=["token by hand", "vo_auth"])
+def pi_session(request, sandbox, session):
+    """The PI's session: as ESO's notebook makes it, and as vo_auth does."""
+    if request.param == "token by hand":
+        yield session(token=get_token())
+        return
+    with vo_auth.session_for(TAP_URL, **STANDIN.credentials["pi"]) as ours:
+        ours.hooks["response"] = session().hooks["response"]  # keeps what pyvo leaves unread
+        yield ours
+
+
+def test_the_notebook_runs_from_the_token_to_the_association_tree(pi_session, tmp_path):
+    session = pi_session
 
     # 2: an asynchronous search with a longer limit; the address is the notebook's own, with plain http
     query = "select top 2 * from dbo.raw where dp_cat='SCIENCE' and prog_id = '098.C-0739(C)'"
@@ -106,8 +119,9 @@ def test_the_notebook_runs_from_the_token_to_the_association_tree(sandbox, sessi
     assert len(list(ElementTree.fromstring(path.read_bytes()).iter("file"))) == 1 + len(saved)
 
 
-def test_protected_frames_in_a_loop_are_saved_or_skipped_by_rights(sandbox, session, tmp_path):
-    tap = pyvo.dal.TAPService(TAP_URL.replace("http:", "https:"), session=session(token=get_token()))
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.RefusedWarning")
+def test_protected_frames_in_a_loop_are_saved_or_skipped_by_rights(pi_session, tmp_path):
+    tap = pyvo.dal.TAPService(TAP_URL.replace("http:", "https:"), session=pi_session)
     runs = (PROPRIETARY_RUN, FOREIGN_RUN, CONFIDENTIAL_RUN)
     results = search(
         tap, f"select access_url, prog_id from dbo.raw where dp_cat = 'SCIENCE' and prog_id in {runs} order by dp_id"

@@ -89,6 +89,7 @@ def _tap(bench: Bench, identities: Identities) -> TapService:
         default_duration=60,
         max_duration=3600,
         examples=EXAMPLES,
+        minimum_seconds=lambda: float(bench.knob("job_seconds", 0.0)),
     )
     return TapService(tables=tables, settings=settings, identify=identify, clock=bench.now)
 
