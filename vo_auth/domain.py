@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from requests.exceptions import InvalidURL
 from requests.models import PreparedRequest
 
 __all__ = ["Domain", "Origin", "Target"]
@@ -19,6 +21,7 @@ __all__ = ["Domain", "Origin", "Target"]
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # Anything in a path that a server may read in more than one way.
 _AMBIGUOUS = re.compile(r"%|\\|//|/\.|;")
+_DEPTH = 5  # of escapes in escapes; nothing honest goes beyond two
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+")
 
 
@@ -56,7 +59,7 @@ class Origin(NamedTuple):
 
         Raises
         ------
-        requests.exceptions.InvalidURL
+        requests.exceptions.InvalidURL, requests.exceptions.MissingSchema
             When requests would refuse the URL.
         """
         return Target.from_url(url).origin
@@ -97,13 +100,16 @@ class Target(NamedTuple):
 
         Raises
         ------
-        requests.exceptions.InvalidURL
+        requests.exceptions.InvalidURL, requests.exceptions.MissingSchema
             When requests would refuse the URL.
         """
         prepared = PreparedRequest()
         prepared.prepare_url(url, None)
-        parts = urlsplit(prepared.url or "")
-        return cls(Origin.of(parts.scheme, parts.hostname, parts.port), parts.path)
+        try:
+            parts = urlsplit(prepared.url or "")
+            return cls(Origin.of(parts.scheme, parts.hostname, parts.port), parts.path)
+        except ValueError:  # of a scheme that requests passes on without a look
+            raise InvalidURL("this is no URL that can be requested: its host or port makes no sense") from None
 
     def readings(self) -> tuple[tuple[str, ...], ...]:
         """Return the path's segments in each way in which a server may read them.
@@ -112,25 +118,45 @@ class Target(NamedTuple):
         -------
         tuple of tuple of str
             One reading for a plain path. Where there is an escape, a backslash, an empty or a dot segment or a path
-            parameter, a second one: decoded to the end, backslashes turned, parameters cut, empty segments merged.
+            parameter, what servers and proxies make of it: decoded never, once or more often, before or after the
+            path is split; backslashes turned; parameters cut; empty segments merged; dot segments removed, or left.
+            None at all for a path that is encoded so often that it can only be meant to deceive.
         """
         if not _AMBIGUOUS.search(self.path):
             return (tuple(self.path.strip("/").split("/")) if self.path.strip("/") else (),)
-        strict = _resolve([unquote(part) for part in self.path.split("/")[1:]])
-        loose = _decoded(self.path).replace("\\", "/").split("/")
-        return strict, tuple(part for part in _resolve([part.partition(";")[0] for part in loose]) if part)
+        found = {reading: None for text in _decodings(self.path) for reading in _readings(text)}
+        return tuple(found)
 
 
-def _decoded(path: str) -> str:
-    for _ in range(4):  # servers behind proxies decode more than once
-        plainer = unquote(path)
-        if plainer == path:
-            break
-        path = plainer
-    return path
+def _decodings(path: str) -> list[str]:
+    texts = [path]
+    for _ in range(_DEPTH):  # servers behind proxies decode more than once
+        plainer = unquote(texts[-1])
+        if plainer == texts[-1]:
+            return texts
+        texts.append(plainer)
+    return []
 
 
-def _resolve(segments: list[str]) -> tuple[str, ...]:
+def _readings(text: str) -> Iterator[tuple[str, ...]]:
+    for turned in dict.fromkeys((text, text.replace("\\", "/"))):
+        split = turned.split("/")[1:]
+        for decoded in (split, [unquote(part) for part in split]):
+            for cut in (decoded, [part.partition(";")[0] for part in decoded]):
+                for segments in (cut, [part for part in cut if part]):
+                    yield _plain(segments)
+                    yield _plain(_resolve(segments))
+
+
+def _plain(segments: list[str]) -> tuple[str, ...]:
+    """Return segments as those of a domain are compared: decoded, without empty ones at the end."""
+    kept = [unquote(part) for part in segments]
+    while kept and not kept[-1]:
+        kept.pop()
+    return tuple(kept)
+
+
+def _resolve(segments: list[str]) -> list[str]:
     """Remove dot segments (RFC 3986, 5.2.4)."""
     kept: list[str] = []
     for segment in segments:
@@ -139,9 +165,7 @@ def _resolve(segments: list[str]) -> tuple[str, ...]:
                 kept.pop()
         elif segment != ".":
             kept.append(segment)
-    while kept and not kept[-1]:
-        kept.pop()
-    return tuple(kept)
+    return kept
 
 
 def _segments(path: str, *, what: str) -> tuple[str, ...]:
@@ -164,12 +188,14 @@ class Domain:
         Whether the archive offers the same over https, so that a plain ``http`` URL of the same host may be
         requested as ``https``.
     anonymous
-        Path prefixes inside the domain that never get a permit.
+        Path prefixes inside the domain that never get a permit, each from the root of the origin.
 
     Raises
     ------
     ValueError
-        When the base is not such a URL.
+        When the base is not such a URL, or an anonymous prefix not a path below it.
+    TypeError
+        When the anonymous prefixes are one text.
 
     Examples
     --------
@@ -201,9 +227,15 @@ class Domain:
             raise ValueError(f"the host of {self.base!r} must be plain ASCII (use the punycode form)")
         if not origin.may_carry_permits:
             raise ValueError(f"{self.base!r} must be https (http only on loopback): a permit is readable on the way")
+        segments = _segments(parts.path, what="the path of a domain")
+        if isinstance(self.anonymous, str):
+            raise TypeError("the anonymous prefixes are a tuple of paths, not one text")
         prefixes = tuple(_segments(path, what="the anonymous prefix") for path in self.anonymous)
+        for prefix in prefixes:
+            if len(prefix) <= len(segments) or prefix[: len(segments)] != segments:
+                raise ValueError(f"the anonymous prefix {'/'.join(prefix)!r} is not a path below {self.base!r}")
         object.__setattr__(self, "origin", origin)
-        object.__setattr__(self, "segments", _segments(parts.path, what="the path of a domain"))
+        object.__setattr__(self, "segments", segments)
         object.__setattr__(self, "_anonymous", prefixes)
 
     def covers(self, target: Target) -> bool:
@@ -227,6 +259,8 @@ class Domain:
             return True
         depth = len(self.segments)
         readings = target.readings()
+        if not readings:
+            return False
         return all(reading[:depth] == self.segments for reading in readings) and not any(
             reading[: len(prefix)] == prefix for reading in readings for prefix in self._anonymous
         )

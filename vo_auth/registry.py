@@ -6,7 +6,7 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +71,7 @@ class _Index:
     def add(self, match: Match) -> None:
         paths = self.claims.setdefault(match.domain.origin, {})
         other = paths.get(match.domain.segments)
-        if other is None:
-            paths[match.domain.segments] = match
-        elif other.distribution != match.distribution or other.archive.name != match.archive.name:
-            first, second = sorted((_claimant(other), _claimant(match)))
-            paths[match.domain.segments] = Match(other.archive, other.domain, first, second)
+        paths[match.domain.segments] = match if other is None else _joined(other, match)
 
     def find(self, target: Target) -> Match | None:
         paths = self.claims.get(target.origin)
@@ -84,16 +80,21 @@ class _Index:
         if len(paths) == 1:
             (match,) = paths.values()
             return match if match.domain.covers_path(target) else None
-        readings = target.readings()
         best = min(
-            (_longest(paths, reading) for reading in readings),
+            (_longest(paths, reading) for reading in target.readings()),
             key=lambda found: len(found.domain.segments) if found else -1,
+            default=None,
         )
         return best if best is not None and best.domain.covers_path(target) else None
 
 
-def _claimant(match: Match) -> str:
-    return match.distribution if not match.rival else match.rival
+def _joined(one: Match, other: Match) -> Match:
+    """Return what two claims on one domain come to: the same in whichever order they are made."""
+    if not one.rival and one.distribution == other.distribution and one.archive == other.archive:
+        return one
+    names = (one.distribution, one.rival or one.distribution, other.distribution, other.rival or other.distribution)
+    # contested as a whole: what only one of the claimants leaves to the anonymous is not left to them
+    return replace(one, domain=replace(one.domain, anonymous=()), distribution=min(names), rival=max(names))
 
 
 def _longest(paths: dict[tuple[str, ...], Match], reading: tuple[str, ...]) -> Match | None:
@@ -114,12 +115,15 @@ class Registry:
 
     def __init__(self, archives: Iterable[Archive] | None = None) -> None:
         self._given = None if archives is None else tuple(archives)
-        self._guard = threading.Lock()
-        self._loaded = False
+        self._guard = threading.RLock()
+        self._loading = self._loaded = False
         self._index = _Index()
         self._archives: dict[str, tuple[Archive, Plugin]] = {}
         self._plugins: list[Plugin] = []
+        self._contested: dict[str, tuple[str, str]] = {}
         self._hooks: dict[str, list[tuple[Plugin, Callable[[], Iterable[Any]]]]] = {}
+        self._problems: list[str] = []
+        self._reported: set[str] = set()
 
     def find(self, target: Target) -> Match | None:
         """Return the archive that a request belongs to, or None.
@@ -142,9 +146,7 @@ class Registry:
         self._load()
         match = self._index.find(target)
         if match is not None and match.rival:
-            raise PluginClashError(
-                f"{match.domain} is claimed by both {match.distribution} and {match.rival}: uninstall one of them"
-            )
+            raise PluginClashError(f"{match.domain} is claimed {_clash(match.distribution, match.rival)}")
         return match
 
     def get(self, name: str) -> Archive:
@@ -154,8 +156,12 @@ class Registry:
         ------
         KeyError
             When no plugin declares it.
+        PluginClashError
+            When two distributions declare it.
         """
         self._load()
+        if name in self._contested:
+            raise PluginClashError(f"The archive {name!r} is declared {_clash(*self._contested[name])}")
         return self._archives[name][0]
 
     def archives(self) -> list[tuple[Archive, Plugin]]:
@@ -171,16 +177,18 @@ class Registry:
     def missing(self, origin: Origin) -> Published | None:
         """Return the archive of this origin whose plugin is published but not here."""
         self._load()
+        if origin.scheme == "http" and origin.port == 80:
+            origin = Origin("https", origin.host, 443)  # as many write it; the archive is the same
         found = _published().get(origin)
         return found if found is not None and found.name not in self._archives else None
 
     def credential_sources(self) -> list[CredentialSource]:
         """Return the credential sources of all plugins."""
-        return [source for _, source in self._call("vo_auth_credential_sources")]
+        return list(self._call("vo_auth_credential_sources"))
 
     def standins(self) -> list[StandIn]:
         """Return the stand-ins of all plugins."""
-        return [standin for _, standin in self._call("vo_auth_standins")]
+        return list(self._call("vo_auth_standins"))
 
     # ---------------------------------------------------------------- loading
 
@@ -190,14 +198,23 @@ class Registry:
         with self._guard:
             if self._loaded:
                 return
-            if self._given is not None:
-                here = Plugin("given", "this program", "")
-                claims = [(here, archive) for archive in self._given]
-            else:
-                self._load_plugins()
-                claims = list(self._asked("vo_auth_archives"))
-            self._take(claims)
-            self._loaded = True
+            if self._loading:
+                raise RuntimeError("a plugin must not ask vo_auth about archives while plugins are being loaded")
+            self._loading = True
+            try:
+                self._load_plugins() if self._given is None else self._take_given(self._given)
+                self._loaded = True
+            finally:
+                self._loading = False
+        # Out here: a plugin is reported once also where warnings are errors, and after everything else works.
+        problems, self._problems = self._problems, []
+        for problem in problems:
+            _report(problem)
+
+    def _take_given(self, archives: Iterable[Archive]) -> None:
+        here = Plugin("given", "this program", "")
+        for archive in archives:
+            self._take(here, archive)
 
     def _load_plugins(self) -> None:
         try:
@@ -208,73 +225,102 @@ class Registry:
             raise MissingDependencyError("Plugins need pluggy: pip install pluggy") from None
         manager = pluggy.PluginManager("vo_auth")
         manager.add_hookspecs(hookspecs)
-        entries = sorted(metadata.entry_points(group=_GROUP), key=lambda entry: (_source(entry)[0], entry.name))
-        for entry in entries:
+        for entry in sorted(metadata.entry_points(group=_GROUP), key=lambda entry: (*_source(entry), entry.name)):
             plugin = Plugin(entry.name, *_source(entry))
             problem = self._register(manager, entry, plugin)
             if problem:
-                warnings.warn(
-                    f"The plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is left out: {problem}",
-                    PluginWarning,
-                    stacklevel=2,
-                )
-            self._plugins.append(Plugin(plugin.name, plugin.distribution, plugin.version, problem))
+                self._problems.append(f"{_named(plugin)} is left out: {problem}")
+            self._plugins.append(replace(plugin, problem=problem))
+        for plugin, item in self._asked("vo_auth_archives", self._problems.append):
+            self._take(plugin, item)
 
     def _register(self, manager: Any, entry: metadata.EntryPoint, plugin: Plugin) -> str:
         """Load one plugin and note its hooks; return what is wrong with it."""
         try:
             module = entry.load()
             manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return f"{type(error).__name__}: {error}"
-        strange = ""
+        hooks: dict[str, list[Callable[[], Iterable[Any]]]] = {}
         for caller in manager.get_hookcallers(module) or ():
             if not caller.has_spec():
-                strange = f"it has a hook {caller.name!r}, which does not exist (misspelt?)"
-                continue
+                return f"it has a hook {caller.name!r}, which does not exist (misspelt?)"
             for implementation in caller.get_hookimpls():  # each alone: one that raises would take all answers along
                 if implementation.plugin is module:
-                    self._hooks.setdefault(caller.name, []).append((plugin, implementation.function))
-        if strange:
-            for name, hooks in self._hooks.items():
-                self._hooks[name] = [(owner, hook) for owner, hook in hooks if owner != plugin]
-        return strange
+                    hooks.setdefault(caller.name, []).append(implementation.function)
+        for name, functions in hooks.items():
+            self._hooks.setdefault(name, []).extend((plugin, function) for function in functions)
+        return ""
 
-    def _call(self, hook: str) -> Iterator[tuple[Plugin, Any]]:
+    def _call(self, hook: str) -> Iterator[Any]:
         self._load()
-        return self._asked(hook)
+        for _, item in self._asked(hook, self._report_once):
+            yield item
 
-    def _asked(self, hook: str) -> Iterator[tuple[Plugin, Any]]:
+    def _report_once(self, problem: str) -> None:
+        with self._guard:
+            if problem in self._reported:
+                return
+            self._reported.add(problem)
+        _report(problem)
+
+    def _asked(self, hook: str, report: Callable[[str], None]) -> Iterator[tuple[Plugin, Any]]:
         for plugin, function in self._hooks.get(hook, ()):
             try:
                 items = list(function())
+                for item in items:
+                    if not _FITS[hook](item):
+                        raise TypeError(f"it gave a {type(item).__name__}")  # noqa: TRY301 - one report for all
             except Exception as error:
-                warnings.warn(
-                    f"The plugin {plugin.name!r} of {plugin.distribution} {plugin.version} failed in {hook}: "
-                    f"{type(error).__name__}: {error}",
-                    PluginWarning,
-                    stacklevel=3,
-                )
+                report(f"{_named(plugin)} failed in {hook}: {type(error).__name__}: {error}")
                 continue
             for item in items:
                 yield plugin, item
 
-    def _take(self, claims: Iterable[tuple[Plugin, Archive]]) -> None:
-        for plugin, archive in claims:
-            rival = self._archives.get(archive.name)
-            for domain in archive.domains:
+    def _take(self, plugin: Plugin, archive: Archive) -> None:
+        known = self._archives.get(archive.name)
+        for domain in archive.domains:
+            self._index.add(Match(archive, domain, plugin.distribution))
+        if known is None:
+            self._archives[archive.name] = (archive, plugin)
+        elif known != (archive, plugin):  # one name, two archives: contest all that either claims
+            rival, owner = known
+            for domain in rival.domains:
                 self._index.add(Match(archive, domain, plugin.distribution))
-            if rival is not None and rival[1] != plugin:  # one name, two archives: contest all that either claims
-                for domain in rival[0].domains:
-                    self._index.add(Match(archive, domain, plugin.distribution))
-                for domain in archive.domains:
-                    self._index.add(Match(rival[0], domain, rival[1].distribution))
-            else:
-                self._archives[archive.name] = (archive, plugin)
+            for domain in archive.domains:
+                self._index.add(Match(rival, domain, owner.distribution))
+            names = (*self._contested.get(archive.name, ()), plugin.distribution, owner.distribution)
+            self._contested[archive.name] = (min(names), max(names))
+
+
+def _has(*names: str) -> Callable[[object], bool]:
+    return lambda item: all(hasattr(item, name) for name in names)
+
+
+_FITS: dict[str, Callable[[object], bool]] = {
+    "vo_auth_archives": lambda item: isinstance(item, Archive),
+    "vo_auth_credential_sources": _has("name", "rank", "find"),
+    "vo_auth_standins": _has("archive", "hosts", "app"),
+}
+
+
+def _named(plugin: Plugin) -> str:
+    return f"The plugin {plugin.name!r} of {plugin.distribution} {plugin.version}".rstrip()
+
+
+def _clash(first: str, second: str) -> str:
+    if first == second:
+        return f"twice by {first}: report it to its authors"
+    return f"by both {first} and {second}: uninstall one of them"
+
+
+def _report(problem: str) -> None:
+    warnings.warn(problem, PluginWarning, stacklevel=5)
 
 
 def _source(entry: metadata.EntryPoint) -> tuple[str, str]:
-    return (entry.dist.name, entry.dist.version) if entry.dist is not None else ("an unknown distribution", "")
+    name = entry.dist.name if entry.dist is not None else None
+    return (name, entry.dist.version or "") if entry.dist is not None and name else ("an unknown distribution", "")
 
 
 @functools.cache
