@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 __all__ = ["seconds_in"]
@@ -34,6 +35,8 @@ def seconds_in(text: float | str) -> float:
     28800.0
     """
     if isinstance(text, int | float):
+        if not 0 <= text < math.inf:
+            raise ValueError(f"{text!r} is no length of time")
         return float(text)
     match = _FORM.fullmatch(text.strip().lower())
     if match is None or match[2] not in _UNITS:

@@ -7,10 +7,13 @@ in size and total time; every text is scrubbed before it becomes an exception or
 from __future__ import annotations
 
 import contextvars
+import datetime
 import email.utils
 import json
 import logging
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +22,8 @@ from types import TracebackType
 from typing import Any
 
 import requests
+import urllib3
+from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from ._version import USER_AGENT
@@ -29,6 +34,7 @@ from .errors import LoginAnswerError, LoginError, LoginUnreachableError
 __all__ = ["LoginAnswer", "LoginClient", "mask_login_urls", "parse_date"]
 
 _LIMIT = 64 * 1024
+_DAY = 86400.0
 _QUIET: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_login", default=False)
 
 
@@ -92,17 +98,18 @@ class LoginAnswer:
         ValueError
             When it is something else; the text of the error does not quote it.
         """
-        try:
+        with suppress(ValueError, RecursionError):
             return json.loads(self.body)
-        except ValueError:
-            raise ValueError("the answer is not JSON") from None
+        raise ValueError("the answer is not JSON")  # out here: the parser's error holds the body
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the server asks to wait (RFC 9110, 10.2.3), where it gives them as a number."""
-        with suppress(KeyError, ValueError):
-            return max(float(self.headers["Retry-After"]), 0.0)
-        return None
+        """Seconds that the server asks to wait (RFC 9110, 10.2.3), at most a day."""
+        value = self.headers.get("Retry-After", "").strip()
+        if value.isascii() and value.isdecimal():
+            return min(float(value), _DAY)
+        until, now = _moment(value), self.date
+        return None if until is None else min(max(until - (time.time() if now is None else now), 0.0), _DAY)
 
     @property
     def date(self) -> float | None:
@@ -112,11 +119,14 @@ class LoginAnswer:
 
 def parse_date(headers: Mapping[str, str]) -> float | None:
     """Return the time in a Date header, unless a cache stands between (Age)."""
-    value = headers.get("Date")
-    if not value or "Age" in headers:
-        return None
-    with suppress(ValueError, TypeError, OverflowError):
-        return email.utils.parsedate_to_datetime(value).timestamp()
+    return None if "Age" in headers else _moment(headers.get("Date", ""))
+
+
+def _moment(value: str) -> float | None:
+    with suppress(ValueError, TypeError, OverflowError, IndexError):
+        moment = email.utils.parsedate_to_datetime(value)
+        # an HTTP date is always in GMT; the form of asctime, which is allowed, does not say so
+        return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
     return None
 
 
@@ -160,8 +170,11 @@ class LoginClient:
         self.origins = frozenset(origins)
         self.deadline = deadline
         self.requests_sent = 0
+        self._watch = _Watch()
         self._session = requests.Session()
         self._session.trust_env = False  # no netrc; proxies and CA are looked up below
+        self._session.mount("https://", _WatchedAdapter(self._watch))
+        self._session.mount("http://", _WatchedAdapter(self._watch))
         self._session.headers["User-Agent"] = USER_AGENT
 
     def __enter__(self) -> LoginClient:
@@ -173,6 +186,7 @@ class LoginClient:
     def close(self) -> None:
         """Close its connections."""
         self._session.close()
+        self._watch.close()
 
     def now(self) -> float:
         """Return the server's own time as its last answer told it, else this machine's."""
@@ -207,19 +221,21 @@ class LoginClient:
             When no answer came in time, or the server said 429 or 5xx.
         LoginAnswerError
             When the URL is not one of the login origins, the answer is a redirect or larger than 64 KiB.
+        LoginError
+            When the request cannot be made at all.
         """
         origin = self._checked(url)
         failure: LoginError | None = None
         answer: LoginAnswer | None = None
-        with _quiet():
+        with _quiet(), self._watch.limit(self.deadline):
             try:
                 answer = self._exchange(
-                    method, url, params=params, data=data, json=json, headers=headers, auth=_basic(auth)
+                    method, url, origin, params=params, data=data, json=json, headers=headers, auth=_basic(auth)
                 )
-            except requests.RequestException as error:
-                failure = _unreachable(self.title, origin, error)
             except _TooLargeError:
                 failure = LoginAnswerError(f"{self.title}: {origin} answered more than {_LIMIT} bytes to a login")
+            except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+                failure = _failure(self.title, origin, requests.Timeout() if self._watch.has_cut else error)
         if failure is not None:  # raised out here: the frames that saw the secrets are gone
             raise failure
         assert answer is not None
@@ -232,8 +248,7 @@ class LoginClient:
             raise LoginAnswerError(f"{self.title}: credentials are not sent to {origin}, which is not a login origin")
         return origin
 
-    def _exchange(self, method: str, url: str, **arguments: Any) -> LoginAnswer:
-        end = time.monotonic() + self.deadline
+    def _exchange(self, method: str, url: str, origin: Origin, **arguments: Any) -> LoginAnswer:
         self.requests_sent += 1
         with self._session.request(
             method,
@@ -241,7 +256,8 @@ class LoginClient:
             stream=True,
             allow_redirects=False,
             timeout=min(self.deadline, 10.0),
-            proxies=get_environ_proxies(url),
+            # loopback in clear: not by way of another machine
+            proxies=get_environ_proxies(url) if origin.scheme == "https" else {},
             verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
             **arguments,
         ) as response:
@@ -251,8 +267,8 @@ class LoginClient:
                 body += piece
                 if len(body) > _LIMIT:
                     raise _TooLargeError
-                if time.monotonic() > end:
-                    raise requests.ReadTimeout("the answer took too long")
+            if self._watch.has_cut:  # what there is of the body may look whole
+                raise requests.Timeout
             answer = LoginAnswer(
                 status=response.status_code,
                 headers=response.headers,
@@ -281,6 +297,64 @@ class _TooLargeError(Exception):
     pass
 
 
+class _Watch:
+    """Cut the connections when the time is over: a time limit for each read lets a slow drip go on for ever."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self.has_cut = False
+
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        self.has_cut = False
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        with suppress(RuntimeError):  # at the interpreter's end there are no new threads: the limit per read remains
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def add(self, connection: socket.socket) -> None:
+        """Note a connection, by a second handle: TLS takes the first one over."""
+        self._sockets.append(connection.dup())
+        if self.has_cut:
+            self._cut()
+
+    def close(self) -> None:
+        while self._sockets:
+            self._sockets.pop().close()
+
+    def _cut(self) -> None:
+        self.has_cut = True
+        for connection in list(self._sockets):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _WatchedAdapter(HTTPAdapter):
+    def __init__(self, watch: _Watch) -> None:
+        self._watch = watch
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if not hasattr(pool.ConnectionCls, "watch"):
+            kind = pool.ConnectionCls
+            pool.ConnectionCls = type(kind.__name__, (_WatchedConnection, kind), {"watch": self._watch})
+        return pool
+
+
+class _WatchedConnection:
+    watch: _Watch
+
+    def _new_conn(self) -> socket.socket:
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, mixed in above
+        self.watch.add(connection)
+        return connection
+
+
 class _Basic(requests.auth.AuthBase):
     """HTTP Basic in UTF-8 (RFC 7617), which ``requests`` encodes as Latin-1."""
 
@@ -296,10 +370,15 @@ def _basic(auth: tuple[str, str] | None) -> _Basic | None:
     return _Basic(*auth) if auth else None
 
 
-def _unreachable(title: str, origin: Origin, error: requests.RequestException) -> LoginError:
+def _failure(title: str, origin: Origin, error: Exception) -> LoginError:
     """Say what happened without the error's own text, which holds the URL with its query."""
-    if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
+    if isinstance(error, ValueError):  # InvalidHeader, InvalidURL, UnicodeError
         return LoginAnswerError(f"{title}: the login request cannot be written; do the credentials hold a line end?")
+    if not isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
+        return LoginError(
+            f"{title}: the login at {origin} cannot be tried: {error.strerror or 'a file is missing'}; "  # type: ignore[attr-defined]
+            "check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
+        )
     if isinstance(error, requests.exceptions.ProxyError):
         what = "the proxy in HTTPS_PROXY does not let it through"
     elif isinstance(error, requests.exceptions.SSLError):

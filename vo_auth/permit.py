@@ -29,7 +29,8 @@ __all__ = [
     "permit_from_record",
 ]
 
-_FIELD_VALUE = re.compile(r"[\x20-\x7e\x80-\xff]+")  # RFC 9110, 5.5: no CR, LF or NUL
+# RFC 9110, 5.5: no CR, LF or NUL, no space at either end
+_FIELD_VALUE = re.compile(r"[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750, 2.1
 _COOKIE_VALUE = re.compile(r'"?[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"?')  # RFC 6265, 4.1.1
@@ -148,6 +149,7 @@ class HeaderPermit(Permit):
 
     def __post_init__(self) -> None:
         _require(_FIELD_VALUE, self.value, "the header's value")
+        _require(_FIELD_VALUE, Secret(self.prefix + self.value.reveal()), "the header's prefix")
         if not _TOKEN.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is not a header name")
 
@@ -259,13 +261,15 @@ def _context_with(pem: Secret) -> ssl.SSLContext:
     """Return a TLS context that holds the certificate; the key is in a 0600 file only while it is loaded."""
     from urllib3.util.ssl_ import create_urllib3_context
 
+    if not pem.reveal().isascii():
+        raise ValueError("not a certificate with its unencrypted key in PEM form (it is not plain ASCII)")
     context = create_urllib3_context()
     descriptor, path = tempfile.mkstemp(suffix=".pem")  # made 0600
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii", errors="strict") as file:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(pem.reveal())
         context.load_cert_chain(path, password="")
-    except (ssl.SSLError, UnicodeError, ValueError) as error:
+    except (ssl.SSLError, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         raise ValueError(f"not a certificate with its unencrypted key in PEM form ({reason})") from None
     finally:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import NoReturn
 
 __all__ = ["Secret"]
+
+# Half characters, as an environment variable that is not UTF-8 gives them. Encoding one fails later, somewhere, with an
+# error that holds the whole text.
+_UNWRITABLE = re.compile(r"[\ud800-\udfff]")
 
 
 class Secret:
@@ -17,6 +22,13 @@ class Secret:
     ----------
     value
         The secret text.
+
+    Raises
+    ------
+    TypeError
+        When it is not text.
+    ValueError
+        When it cannot be written in UTF-8.
 
     Examples
     --------
@@ -32,6 +44,8 @@ class Secret:
     def __init__(self, value: str) -> None:
         if not isinstance(value, str):
             raise TypeError(f"a Secret holds text, not {type(value).__name__}")
+        if _UNWRITABLE.search(value):
+            raise ValueError("the text is not valid Unicode; is it in another encoding than UTF-8?")
         self.__value = value
 
     def reveal(self) -> str:

@@ -9,7 +9,7 @@ from typing import Protocol
 from ..archive import Archive, Flow
 from ..secret import Secret
 
-__all__ = ["FIELDS", "Attempt", "CredentialSource", "Found", "Wanted"]
+__all__ = ["Attempt", "CredentialSource", "FIELDS", "Found", "Wanted"]
 
 # Everything that can be given as an argument or a variable of that name.
 FIELDS = ("username", "password", "token", "cookie", "certificate", "client_id", "client_secret")

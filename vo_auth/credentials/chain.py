@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..archive import Archive, Flow
-from ..errors import CredentialsNotFoundError
+from ..errors import CredentialsNotFoundError, UnusableCredentialsError, VoAuthError
 from ..secret import Secret
 from .base import Attempt, CredentialSource, Found, Wanted
 
@@ -96,27 +96,33 @@ class CredentialChain:
         CredentialsNotFoundError
             When no source has what a flow needs; the text lists each one.
         UnusableCredentialsError
-            When a source has something that cannot be used.
+            When a source has something that cannot be used, or failed and no other one has what is needed.
         PromptCancelledError
             When the person who was asked declined.
         """
         attempts: list[Attempt] = []
+        broken = ""
         for source in self.sources:
             if source.name in unless:
                 continue
             outcome = ""
             for flow in archive.flows:
-                found = source.find(
-                    Wanted(
-                        archive=archive,
-                        flow=flow,
-                        account=account,
-                        is_default=is_default,
-                        username=username,
-                        interactive=interactive,
-                        ask_username=ask_username,
-                    )
+                wanted = Wanted(
+                    archive=archive,
+                    flow=flow,
+                    account=account,
+                    is_default=is_default,
+                    username=username,
+                    interactive=interactive,
+                    ask_username=ask_username,
                 )
+                try:
+                    found = source.find(wanted)
+                except VoAuthError:
+                    raise
+                except Exception as error:  # a plugin's fault must not hide what the other sources have
+                    outcome = broken = f"failed with {type(error).__name__}: report it to the plugin's authors"
+                    continue
                 if found is None:
                     continue
                 values = _completed(flow, found, username)
@@ -132,7 +138,8 @@ class CredentialChain:
                 username = values["username"].reveal() if values.get("username") else username
                 outcome = outcome or f"{found.origin}: no {' or '.join(missing)} with it"
             attempts.append(Attempt(source.name, outcome or _reason(source, archive)))
-        raise CredentialsNotFoundError(_nothing(archive, account, attempts))
+        text = _nothing(archive, account, attempts)
+        raise UnusableCredentialsError(text) if broken else CredentialsNotFoundError(text)
 
 
 def _completed(flow: Flow, found: Found, username: str) -> dict[str, Secret]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..archive import Archive
+from ..errors import UnusableCredentialsError
 from ..secret import Secret
 from .base import FIELDS, Found, Wanted
 from .files import read_protected
@@ -29,11 +30,14 @@ def variable_value(archive: Archive, name: str) -> tuple[str, Secret] | None:
     Raises
     ------
     UnusableCredentialsError
-        When a file that is named cannot be used.
+        When a file that is named, or a value, cannot be used.
     """
     for variable in variable_names(archive, name):
         if value := os.environ.get(variable):
-            return variable, Secret(value)
+            try:
+                return variable, Secret(value)
+            except ValueError as error:
+                raise UnusableCredentialsError(f"{variable} cannot be used: {error}") from None
         if path := os.environ.get(f"{variable}_FILE"):
             if name == "certificate":
                 return f"{variable}_FILE", Secret(path)

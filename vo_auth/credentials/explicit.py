@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from ..errors import UnusableCredentialsError
@@ -59,7 +60,12 @@ def as_secrets(values: Mapping[str, str | Secret]) -> dict[str, Secret]:
             raise TypeError(f"{name!r} is not a credential; known are {', '.join((*FIELDS, 'file'))}")
         if value is None:
             continue
-        secrets[name] = value if isinstance(value, Secret) else Secret(str(value))
+        if not isinstance(value, str | Secret | os.PathLike):  # bytes, say, would be sent as "b'…'"
+            raise TypeError(f"{name} is text, not {type(value).__name__}")
+        try:
+            secrets[name] = value if isinstance(value, Secret) else Secret(os.fspath(value))
+        except ValueError as error:
+            raise UnusableCredentialsError(f"{name} cannot be used: {error}") from None
     path = secrets.pop("file", None)
     return {**_from_file(path.reveal()), **secrets} if path else secrets
 

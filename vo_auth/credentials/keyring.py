@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from ..archive import KeyringEntry
+from ..errors import UnusableCredentialsError
 from ..secret import Secret
 from .base import Found, Wanted
 
@@ -47,11 +48,18 @@ class KeyringSource:
         credential = self._ask(entry.service, username)
         if credential is None or not credential.password:
             return None
-        values = {entry.field: Secret(credential.password)}
-        if entry.field == "password":
-            user = credential.username or username
-            if not wanted.serves(user) or (wanted.username and user != wanted.username):
+        user = credential.username or username
+        if entry.field != "password" and entry.username:
+            user = ""  # a fixed name stands for the entry, not for a person
+            if not wanted.is_default:
                 return None
+        if not wanted.serves(user) or (wanted.username and user and user != wanted.username):
+            return None  # some keyrings answer with another user's entry
+        try:
+            values = {entry.field: Secret(credential.password)}
+        except ValueError as error:
+            raise UnusableCredentialsError(f"The keyring entry {entry.service!r} cannot be used: {error}") from None
+        if entry.field == "password":
             values["username"] = Secret(user)
         return Found(values=values, origin=f"keyring entry {entry.service!r}")
 

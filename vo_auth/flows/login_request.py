@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..archive import Grant, LoginContext
-from ..errors import CredentialsRejectedError, LoginAnswerError, UnusableCredentialsError
+from ..errors import CredentialsRejectedError, LoginAnswerError, UnusableCredentialsError, VoAuthError
 from ..login import LoginAnswer, LoginClient
 from ..permit import BearerPermit, CookiePermit, HeaderPermit, Permit
 from ..secret import Secret
@@ -104,6 +105,8 @@ class LoginRequest(NoRenewal):
             When no answer could be had.
         LoginAnswerError
             When the answer holds no permit.
+        UnusableCredentialsError
+            When they cannot be sent in this way.
         """
         answer = ctx.client.request(self.method, self.url, **self._arguments(ctx))
         if answer.status in self.rejected:
@@ -132,6 +135,10 @@ class LoginRequest(NoRenewal):
 
     def _arguments(self, ctx: LoginContext) -> dict[str, Any]:
         if self.body == "basic":
+            if ":" in ctx.value("username"):  # the server would take what follows for the password
+                raise UnusableCredentialsError(
+                    f"{ctx.archive.title}: a user name with a colon cannot be sent by HTTP Basic (RFC 7617, section 2)"
+                )
             return {"auth": (ctx.value("username"), ctx.value("password"))}
         values = {name: ctx.value(credential) for name, credential in self.fields.items()} | dict(self.constants)
         return {{"form": "data", "json": "json", "query": "params"}[self.body]: values}
@@ -191,13 +198,21 @@ class LoginFunction(NoRenewal):
         ------
         UnusableCredentialsError
             When the function says by a ValueError that they cannot be sent.
+        LoginAnswerError
+            When the function fails in another way.
         """
+        failure: VoAuthError
         try:
             permit = self.function(ctx.credentials, ctx.client)
-        except ValueError as error:
-            if isinstance(error, OSError):  # a RequestException of ours, not a ValueError about the credentials
-                raise
-            raise UnusableCredentialsError(f"{ctx.archive.title}: {error}") from None
+        except VoAuthError:
+            raise
+        except Exception as error:
+            failure = _failure(ctx, error)
+        else:
+            return self._grant(ctx, permit)
+        raise failure  # out here: the frames of the function hold the credentials
+
+    def _grant(self, ctx: LoginContext, permit: Permit) -> Grant:
         issued = ctx.client.now()
         return Grant(
             permit=permit,
@@ -205,3 +220,17 @@ class LoginFunction(NoRenewal):
             issued=issued,
             expires=issued + self.life if self.life else None,
         )
+
+
+def _failure(ctx: LoginContext, error: Exception) -> VoAuthError:
+    """Return our error for one of a plugin's function: its text only where it repeats no credential."""
+    values = [secret.reveal() for secret in ctx.credentials.values()]
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # requests' errors are both
+        text = str(error)
+        told = "they cannot be sent" if any(value and value in text for value in values) else text
+        return UnusableCredentialsError(f"{ctx.archive.title}: {told}")
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return LoginAnswerError(
+        f"{ctx.archive.title}: the plugin's login function failed with {type(error).__name__} "
+        f"in {where.name}, line {where.lineno}: report it to the plugin's authors"
+    )

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..archive import Grant, LoginContext
-from ..errors import CredentialsRejectedError, LoginAnswerError, MissingDependencyError, UnusableCredentialsError
+from ..errors import (
+    CredentialsRejectedError,
+    LoginAnswerError,
+    LoginUnreachableError,
+    MissingDependencyError,
+    UnusableCredentialsError,
+)
 from ..login import LoginAnswer
 from ..permit import BearerPermit
 from ..secret import Secret
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PasswordGrant"]
 
 _REJECTED = frozenset({"invalid_grant", "access_denied", "unauthorized_client", "invalid_request"})
+# Of RFC 6749, 5.2 and 4.1.2.1: the only words of a server that are repeated; another one might hold the password.
+_KNOWN = _REJECTED | {"invalid_client", "unsupported_grant_type", "invalid_scope", "server_error"}
 
 
 class _Session:
@@ -53,7 +61,11 @@ class _Answer:
         self.status_code = answer.status
 
     def json(self) -> Any:
-        return self._answer.json()
+        token = self._answer.json()
+        if not isinstance(token, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - as for what is not JSON
+        # authlib counts with these, and stops at nonsense; the flow looks at expires_in itself
+        return {key: value for key, value in token.items() if key not in ("expires_in", "expires_at")}
 
     def raise_for_status(self) -> None:
         """Do nothing: the login client has raised for what authlib would, the rest is judged by the flow."""
@@ -130,6 +142,8 @@ class PasswordGrant(NoRenewal):
         """Redeem the refresh token (RFC 6749, section 6); None where there is none or it is refused."""
         if grant.refresh is None:
             return None
+        if grant.client_id not in ("", self.client_id, ctx.value("client_id")):  # a refresh token is its client's own
+            ctx = replace(ctx, credentials={"client_id": Secret(grant.client_id)})
         try:
             token = self._exchange(ctx, grant_type="refresh_token", refresh_token=grant.refresh.reveal())
         except CredentialsRejectedError:
@@ -146,7 +160,8 @@ class PasswordGrant(NoRenewal):
             if failure is None:
                 raise
         else:
-            return dict(token)
+            assert session.answer is not None
+            return {**token, "expires_in": session.answer.json().get("expires_in")}
         raise failure  # out here: authlib's frames hold the password
 
     def _client(self, ctx: LoginContext, session: _Session) -> OAuth2Client:
@@ -156,12 +171,14 @@ class PasswordGrant(NoRenewal):
             raise MissingDependencyError(
                 f"Logging in to {ctx.archive.title} needs authlib: pip install authlib"
             ) from None
-        secret = ctx.value("client_secret") or self.client_secret
+        client_id, secret = ctx.value("client_id"), ctx.value("client_secret")
+        if not client_id or client_id == self.client_id:
+            client_id, secret = self.client_id, secret or self.client_secret  # the secret of this client, of no other
         if self.method == "GET":  # all of it in the query, where authlib puts the client's secret for no method
-            return _query_client(OAuth2Client, session, ctx.value("client_id") or self.client_id, secret)
+            return _query_client(OAuth2Client, session, client_id, secret)
         return OAuth2Client(
             session,
-            client_id=ctx.value("client_id") or self.client_id,
+            client_id=client_id,
             client_secret=secret or None,
             token_endpoint_auth_method="client_secret_basic" if secret else "none",
         )
@@ -174,15 +191,16 @@ class PasswordGrant(NoRenewal):
             raise LoginAnswerError(
                 f"{ctx.archive.title}: the token endpoint accepted the login but gave no {self.token_field}"
             )
+        rotated = token.get("refresh_token")
         try:
             permit = BearerPermit(Secret(text))
+            refresh = Secret(rotated) if isinstance(rotated, str) and rotated else refresh
         except ValueError as error:
             raise LoginAnswerError(f"{ctx.archive.title}: the token endpoint's {self.token_field}: {error}") from None
         issued = ctx.client.now()
-        rotated = token.get("refresh_token")
         return Grant(
             permit=permit,
-            refresh=Secret(rotated) if isinstance(rotated, str) and rotated else refresh,
+            refresh=refresh,
             identity=identity,
             issuer=self.token_url,
             client_id=ctx.value("client_id") or self.client_id,
@@ -207,8 +225,8 @@ def _query_client(kind: type[OAuth2Client], session: _Session, client_id: str, s
 def _expires(expires_in: object, issued: float, exp: float | None) -> float | None:
     """Return the earlier of what the answer and the token itself say; nonsense in either is ignored."""
     ends = [] if exp is None else [exp]
-    if isinstance(expires_in, str) and expires_in.isdigit():
-        expires_in = int(expires_in)
+    if isinstance(expires_in, str) and expires_in.isascii() and expires_in.isdecimal():
+        expires_in = float(expires_in)
     if isinstance(expires_in, int | float) and not isinstance(expires_in, bool) and 0 < expires_in < 10 * 365 * 86400:
         ends.append(issued + float(expires_in))
     return min(ends) if ends else None
@@ -220,13 +238,19 @@ def _failure(ctx: LoginContext, answer: LoginAnswer | None, error: Exception) ->
 
     if answer is None:  # raised by the login client, or a bug: not about the answer
         return None
-    rejected = answer.status in (400, 401, 403) and (not isinstance(error, OAuth2Error) or error.error in _REJECTED)
+    code = error.error if isinstance(error, OAuth2Error) and isinstance(error.error, str) else ""
+    if code == "temporarily_unavailable":
+        return LoginUnreachableError(
+            f"{ctx.archive.title}: the token endpoint is temporarily unavailable; try again later",
+            retry_after=answer.retry_after,
+        )
+    rejected = answer.status in (400, 401, 403) and (not isinstance(error, OAuth2Error) or code in _REJECTED)
     if rejected:
         return CredentialsRejectedError(
             f"{ctx.archive.title} did not accept the user name or password (status {answer.status}); "
             "check them, then run: vo-auth login " + ctx.archive.name
         )
-    what = f"the OAuth error {error.error!r:.60}" if isinstance(error, OAuth2Error) else "something that is not OAuth"
+    what = f"the OAuth error {code!r}" if code in _KNOWN else "something that is not OAuth"
     return LoginAnswerError(
         f"{ctx.archive.title}: the token endpoint answered {what} (status {answer.status}); "
         "is a proxy or captive portal in between?"
