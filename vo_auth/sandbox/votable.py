@@ -162,19 +162,18 @@ class _ResultTable(TableElement):  # type: ignore[misc]  # astropy has no types
 
 
 class _Param(Param):  # type: ignore[misc]  # astropy has no types
-    """A PARAM without the ID that astropy makes of its name, and with an empty value where none was given."""
+    """A PARAM as it was given: without an ID made of its name, with an empty value, with text escaped only once."""
 
     def __init__(self, document: VOTableFile, *, value: str, **attributes: Any) -> None:
         super().__init__(document, value=value, **attributes)
         self.ID = None
-        self._empty = not value
+        self._given = clean(value)
 
     def to_xml(self, writer: Any, **options: Any) -> None:
-        if not self._empty:
-            super().to_xml(writer, **options)
-            return
-        self._value = ""
+        parsed = self.value
+        self._value = self._given
         Field.to_xml(self, writer, **options)
+        self._value = parsed
 
 
 def votable(
@@ -222,7 +221,10 @@ def votable(
     ValueError
         If a column's datatype is not one that is written here.
     """
-    records = list(rows)
+    for column in columns:
+        if not column.is_text and column.datatype not in _NUMPY:
+            raise ValueError(f"column {column.name}: the datatype {column.datatype!r} is not written here")
+    records = [_cleaned(row) for row in rows]
     document = VOTableFile(version=VOTABLE_VERSION)
     resource = Resource(type=resource_type, utype=utype or None)
     document.resources.append(resource)
@@ -264,6 +266,10 @@ def _write(document: VOTableFile) -> bytes:
 def clean(text: str) -> str:
     """Return a text without the characters that XML 1.0 cannot hold."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _cleaned(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: clean(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _info(name: str, value: str, content: str | None = None) -> Info:
@@ -329,11 +335,8 @@ def _field(document: VOTableFile, column: Column, identifier: str, values: Seque
 def _array(column: Column, values: Sequence[Any]) -> Any:
     mask = [value is None for value in values]
     if column.is_text:
-        return np.ma.array(["" if value is None else clean(str(value)) for value in values], mask=mask, dtype=object)
-    try:
-        dtype = _NUMPY[column.datatype]
-    except KeyError:
-        raise ValueError(f"column {column.name}: the datatype {column.datatype!r} is not one of VOTable's") from None
+        return np.ma.array(["" if value is None else str(value) for value in values], mask=mask, dtype=object)
+    dtype = _NUMPY[column.datatype]
     if column.size is None:
         return np.ma.array([0 if value is None else value for value in values], mask=mask, dtype=dtype)
     if column.size.isdigit():

@@ -77,16 +77,21 @@ class Archive:
     received: list[str] = field(default_factory=list)
     arrived: threading.Condition = field(default_factory=threading.Condition)
     sessions: list[requests.Session] = field(default_factory=list)
+    responses: list[requests.Response] = field(default_factory=list)
 
     def session(self, user: str | None = None) -> requests.Session:
         session = requests.Session()
         if user:
             session.headers["X-User"] = user
+        # pyvo streams its answers and does not always read them to the end: keep them, close them at the end
+        session.hooks["response"].append(lambda response, **_: self.responses.append(response))
         self.sessions.append(session)
         return session
 
     def tap(self, user: str | None = None) -> pyvo.dal.TAPService:
         return pyvo.dal.TAPService(self.url, session=self.session(user))
+
+    stop: Callable[[], None] = lambda: None
 
     def wait_for(self, line: str) -> None:
         """Wait until a request has arrived."""
@@ -99,8 +104,8 @@ class Archive:
             self.arrived.notify_all()
 
     def close(self) -> None:
-        for session in self.sessions:
-            session.close()
+        for opened in (*self.responses, *self.sessions):
+            opened.close()
 
 
 def _who(request: web.Request) -> str | None:
@@ -152,11 +157,17 @@ def archive() -> Iterator[Archive]:
     thread = threading.Thread(target=lambda: asyncio.run(_serve(app, archive, ready, ends)))
     thread.start()
     assert ready.wait(20)
+    loop, end = ends
+
+    def stop() -> None:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(end.set)
+            thread.join(20)
+
+    archive.stop = stop
     yield archive
     archive.close()
-    loop, end = ends
-    loop.call_soon_threadsafe(end.set)
-    thread.join(20)
+    stop()
     assert not thread.is_alive()
 
 
