@@ -20,7 +20,9 @@ from .translate import Statement, translate
 
 __all__ = ["Database", "QueryStoppedError", "Rows"]
 
-_AFFINITY = {"char": "TEXT", "unicodeChar": "TEXT", "float": "REAL", "double": "REAL"}
+# Blanks at the end of a text do not count in comparisons (SQL-92, section 8.2); SQLite calls that RTRIM.
+_TEXT = "TEXT COLLATE RTRIM"
+_AFFINITY = {"char": _TEXT, "unicodeChar": _TEXT, "float": "REAL", "double": "REAL"}
 _STEPS = 2000  # virtual machine steps between two looks at the clock: well under a millisecond
 _BUILT_IN = frozenset({"count", "sum", "avg", "min", "max", "coalesce", "like", "lower"})
 
