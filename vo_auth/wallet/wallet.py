@@ -366,6 +366,7 @@ class Wallet:
         return held
 
     def _alive(self, want: Want, held: Held) -> Held:
+        self._skew[want.archive.name] = held.server_time - held.obtained.wall  # as the login's answer told
         left = self.seconds_left(want.archive.name, held)
         if left is not None and left <= 0:
             page = f" at {want.archive.pages.token}" if want.archive.pages.token else ""
@@ -385,7 +386,6 @@ class Wallet:
 
     def _keep(self, want: Want, held: Held, *, previous: Held | None = None) -> Held:
         """Put a permit on disk, where it came from a login, and into memory, before anybody uses it."""
-        self._skew[want.archive.name] = held.server_time - held.obtained.wall
         if previous is not None and not held.refusal_renewed:
             held = held.after_refusal(previous.refusal_renewed)
         held = self._shelf.store(held, is_default=want.account.is_default or not want.account.is_label)
@@ -411,7 +411,7 @@ class Wallet:
             )
             if not _better(renewed, current):
                 return False
-            self._shelf.put(self._keep(want, renewed, previous=current), alias=alias)
+            self._shelf.put(self._keep(want, self._alive(want, renewed), previous=current), alias=alias)
             return True
 
     # ---------------------------------------------------------------- how a permit stands
