@@ -6,43 +6,51 @@ hooks, exceptions) holds the plain request.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import _basic_auth_str
-from requests.cookies import RequestsCookieJar
 from requests.exceptions import InvalidURL, RequestException, UnrewindableBodyError
 from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 
-from .archive import Answer, Archive, Verdict
+from .answers import judge, settled, unless_login_page
+from .archive import Archive, Verdict
 from .domain import Origin, Target
-from .edge import Dressing, Edge
+from .edge import Claim, Dressing, Edge
 from .errors import (
     BodyNotReplayableError,
     CallerHeaderWarning,
     InsecureTransportError,
-    LicenceRequiredError,
-    LoginPageError,
-    RefusedWarning,
 )
 from .login import parse_date
-from .registry import Match
 from .scrub import scrubbed
-from .wire import dressed_copy, drop, keep_cookies, peek_into, redirect_target
+from .wire import (
+    AmbientHeader,
+    add_cookies,
+    dressed_copy,
+    drop,
+    hide_cookies,
+    secure_url,
+)
 
 if TYPE_CHECKING:
     import ssl
 
-    from .permit import Presentation
+    from .permit import Permit
 
 __all__ = ["Adapters", "PermitAdapter"]
 
 _OBSERVE_EVERY = 30.0
+_REMEMBERED = 64
+_CERTIFIED = 4
 # Adapters of test libraries that dial nothing, and so have no connection to ask about.
 _DIAL_NOTHING = frozenset({"requests_mock.adapter.Adapter"})
+_OWN = frozenset({"inner", "edge"})
 
 
 class PermitAdapter(BaseAdapter):
@@ -51,23 +59,33 @@ class PermitAdapter(BaseAdapter):
     Parameters
     ----------
     inner
-        The adapter that makes connections.
+        The adapter that makes connections; attributes that are read or set here are its own.
     edge
         The decisions of the session.
+    netrc
+        Whether the session around it may have read a netrc file: an Authorization header from there is replaced.
     """
 
-    def __init__(self, inner: BaseAdapter, edge: Edge) -> None:
+    def __init__(self, inner: BaseAdapter, edge: Edge, *, netrc: bool = True) -> None:
         super().__init__()
         self.inner = inner
         self.edge = edge
-        self._jars: dict[tuple[str, str, Origin], RequestsCookieJar] = {}
-        self._certified: OrderedDict[int, _CertifiedAdapter] = OrderedDict()
+        self._netrc = netrc
+        self._claims: dict[str, Claim] = {}
+        self._certified: OrderedDict[tuple[int, object], _CertifiedAdapter] = OrderedDict()
+        self._guard = threading.Lock()
         self._observed: dict[str, float] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "inner":
             raise AttributeError(name)
         return getattr(self.inner, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _OWN or name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self.inner, name, value)  # session.get_adapter(url).max_retries = 3
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _as_it_is, (self.inner,)  # the session that takes it puts its own edge around it
@@ -80,6 +98,10 @@ class PermitAdapter(BaseAdapter):
         self.inner.close()
         while self._certified:
             self._certified.popitem()[1].close()
+
+    def renew_after_fork(self) -> None:
+        """Forget who held the lock in the parent."""
+        self._guard = threading.Lock()
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send a request, dressed where a permit is due.
@@ -105,216 +127,204 @@ class PermitAdapter(BaseAdapter):
         """
         if args:
             kwargs |= zip(("stream", "timeout", "verify", "cert", "proxies"), args, strict=False)
-        target = self._target(request, kwargs)
-        claim = self.edge.claim(target)
-        if claim is None or self._is_callers(request, claim[0]):
-            return self._mine(self.inner.send(request, **kwargs), request)
-        match, plain_http = claim
-        if not plain_http:
-            self._require_verified(target.origin, match, kwargs)
-        dressing = self.edge.dress(match, plain_http=plain_http, url=request.url or "")
+        claim = self._claim(request, kwargs)
+        if claim is None or self._is_callers(request, claim):
+            return self._plainly(request, kwargs)
+        dressing = None
+        if self.edge.may_dress(claim):
+            self._require_safe(claim, kwargs)
+            dressing = self.edge.dress(claim)
         if dressing is None:
-            return self._as_everybody(self._mine(self.inner.send(request, **kwargs), request), match.archive)
-        return self._converse(request, dressing, target, kwargs)
+            return unless_login_page(self._plainly(request, kwargs), claim.match.archive)
+        if kwargs.get("cert") and dressing.held.grant.permit.kind == "certificate" and not claim.plain_http:
+            self._say_callers(dressing.archive, "a client certificate")
+            return self._plainly(request, kwargs)
+        return self._converse(request, dressing, kwargs)
 
     # ---------------------------------------------------------------- where it goes
 
-    def _target(self, request: PreparedRequest, kwargs: Mapping[str, Any]) -> Target:
-        ask = getattr(self.inner, "build_connection_pool_key_attributes", None)
+    def _claim(self, request: PreparedRequest, kwargs: Mapping[str, Any]) -> Claim | None:
+        """Return whose request it is; decided on what the wrapped adapter says that it will dial."""
         url = request.url or ""
-        if ask is None:
-            target = Target.from_url(url)
-            kind = type(self.inner)
-            if f"{kind.__module__}.{kind.__qualname__}" not in _DIAL_NOTHING and self.edge.claim(target):
-                raise InsecureTransportError(
-                    f"{kind.__qualname__} cannot tell where it connects to, so no permit is given to it for "
-                    f"{target.origin}: mount an HTTPAdapter there"
-                )
-            return target
+        remembered = self._claims.get(url)
+        if remembered is not None:
+            return remembered
+        target = self._target(request, kwargs)
+        claim = self.edge.claim(target)
+        if claim is None:
+            self.edge.leave_alone(target)
+        elif _dials_as_written(self.inner):  # then the same URL is the same claim
+            if len(self._claims) >= _REMEMBERED:
+                self._claims.clear()
+            self._claims[url] = claim
+        return claim
+
+    def _target(self, request: PreparedRequest, kwargs: Mapping[str, Any]) -> Target:
+        if not _tells(self.inner):
+            return Target.from_url(request.url or "")
         try:
-            host, _ = ask(request, kwargs.get("verify", True), kwargs.get("cert"))
+            host, _ = self.inner.build_connection_pool_key_attributes(
+                request, kwargs.get("verify", True), kwargs.get("cert")
+            )
         except ValueError as error:
             raise InvalidURL(error, request=request) from None
-        return Target(Origin.of(host["scheme"], host["host"], host["port"]), _path(request))
+        return Target(Origin.of(host["scheme"], host["host"], host["port"]), request.path_url.partition("?")[0])
 
-    def _require_verified(self, origin: Origin, match: Match, kwargs: Mapping[str, Any]) -> None:
-        if origin.scheme != "https" or (kwargs.get("verify", True) and not _unverified_pools(self.inner)):
-            return
-        raise InsecureTransportError(
-            f"{match.archive.title}: no permit goes to {origin} while its certificate is not verified "
-            "(verify=False); give verify= the path of the CA bundle to trust, or use vo_auth.anonymous()"
-        )
+    def _require_safe(self, claim: Claim, kwargs: Mapping[str, Any]) -> None:
+        """Require that the connection is known and verified, before anything is asked for a permit."""
+        origin = claim.target.origin
+        if not _tells(self.inner) and not _dials_nothing(self.inner):
+            raise InsecureTransportError(
+                f"{type(self.inner).__qualname__} cannot tell where it connects to, so no permit is given to it for "
+                f"{origin}: mount an HTTPAdapter there"
+            )
+        if origin.scheme == "https" and (not kwargs.get("verify", True) or _is_unverified(self.inner)):
+            raise InsecureTransportError(
+                f"{claim.match.archive.title}: no permit goes to {origin} while its certificate is not verified "
+                "(verify=False); give verify= the path of the CA bundle to trust, or use vo_auth.anonymous()"
+            )
 
-    def _is_callers(self, request: PreparedRequest, match: Match) -> bool:
+    def _is_callers(self, request: PreparedRequest, claim: Claim) -> bool:
         """Say whether the caller set an Authorization header: it stays, and is said once."""
         given = request.headers.get("Authorization")
-        if given is None or given in _ambient_headers(request.url or ""):
+        if given is None or isinstance(given, AmbientHeader):
             return False
+        if given in self._ambient_headers(request.url or ""):
+            request.headers["Authorization"] = AmbientHeader(given)  # still known after a redirect
+            return False
+        self._say_callers(claim.match.archive, "an Authorization header")
+        return True
+
+    def _ambient_headers(self, url: str) -> list[str]:
+        """Return the Authorization headers that userinfo in the URL or a netrc file would have produced."""
+        pairs = [get_auth_from_url(url) if "@" in url else None, get_netrc_auth(url) if self._netrc else None]
+        return [_basic_auth_str(*pair) for pair in pairs if pair and any(pair)]
+
+    def _say_callers(self, archive: Archive, what: str) -> None:
         self.edge.say_once(
             CallerHeaderWarning,
-            match.archive.name,
-            f"This request has an Authorization header of its own; the permit for {match.archive.title} is not added.",
+            archive.name,
+            f"This request has {what} of its own; the permit for {archive.title} is not added.",
         )
-        return True
 
     # ---------------------------------------------------------------- request and answer
 
-    def _converse(
-        self, request: PreparedRequest, dressing: Dressing, target: Target, kwargs: Mapping[str, Any]
-    ) -> Response:
+    def _plainly(self, request: PreparedRequest, kwargs: Mapping[str, Any]) -> Response:
+        response = self.inner.send(request, **kwargs)
+        response.connection = self  # type: ignore[assignment]  # it is one adapter or another
+        return response
+
+    def _converse(self, request: PreparedRequest, dressing: Dressing, kwargs: Mapping[str, Any]) -> Response:
         """Send, judge the answer, and send once more with another permit where that can help."""
-        response = self._transmit(request, dressing, target, kwargs)
-        if dressing.match.archive.silent and dressing.wallet.has_ended(dressing.want, dressing.held):
+        response = self._transmit(request, dressing, kwargs)
+        if dressing.archive.silent and dressing.wallet.has_ended(dressing.want, dressing.held):
             drop(response)  # an ended permit is answered like none: this proves nothing
             held = dressing.wallet.replaced(dressing.want, dressing.held)
             dressing = self._next(request, self.edge.again(dressing, held), dressing)
-            response = self._transmit(request, dressing, target, kwargs)
-        verdict = self._judge(response, dressing.match.archive)
+            response = self._transmit(request, dressing, kwargs)
+        verdict = judge(response, dressing.archive)
         if verdict in (Verdict.OK, Verdict.NOT_ENTITLED):
             return response
         another = self.edge.again(dressing, dressing.wallet.refused(dressing.want, dressing.held))
         if another is not None:
             drop(response)
             dressing = self._next(request, another, dressing)
-            response = self._transmit(request, dressing, target, kwargs)
-            verdict = self._judge(response, dressing.match.archive)
-        return self._settled(response, verdict, dressing)
+            response = self._transmit(request, dressing, kwargs)
+            verdict = judge(response, dressing.archive)
+        return settled(response, verdict, dressing, self.edge)
 
     def _next(self, request: PreparedRequest, dressing: Dressing | None, old: Dressing) -> Dressing:
         assert dressing is not None
         body = request.body
-        if body is None or isinstance(body, str | bytes):
+        if body is None or isinstance(body, str | bytes | bytearray):
             return dressing
         try:
             rewind_body(request)
         except UnrewindableBodyError:
             raise BodyNotReplayableError(
-                f"{old.match.archive.title} refused the permit after the body was sent; the permit is renewed, "
+                f"{old.archive.title} did not take the permit after the body was sent; the permit is renewed, "
                 "but this body cannot be sent twice: call again with a new one",
                 request=request,
             ) from None
         return dressing
 
-    def _as_everybody(self, response: Response, archive: Archive) -> Response:
-        """Return an answer that came without a permit, unless it is a login page: that is never data."""
-        if self._judge(response, archive) is Verdict.LOGIN_PAGE:
-            drop(response)
-            raise LoginPageError(
-                f"{archive.title} answers the anonymous with a login page where data was due: "
-                f"log in with `vo-auth login {archive.name}`, and ask with a permit",
-                request=response.request,
-            )
-        return response
-
-    def _settled(self, response: Response, verdict: Verdict, dressing: Dressing) -> Response:
-        archive, account = dressing.match.archive, dressing.held.key.account
-        if verdict in (Verdict.LOGIN_PAGE, Verdict.LICENCE):
-            drop(response)
-            if verdict is Verdict.LOGIN_PAGE:
-                raise LoginPageError(
-                    f"{archive.title} answers with a login page where data was due (account {account!r}): "
-                    f"run `vo-auth login {archive.name}`, then check the account's rights",
-                    request=response.request,
-                )
-            page = archive.pages.licence or "its page"
-            raise LicenceRequiredError(
-                f"{archive.title} wants its licence accepted before it gives data: do so at {page}",
-                request=response.request,
-            )
-        if verdict is Verdict.REFUSED:
-            rights = f" (see {archive.pages.rights})" if archive.pages.rights else ""
-            self.edge.say_once(
-                RefusedWarning,
-                (archive.name, account),
-                f"{archive.title} refused a valid permit of account {account!r} with status {response.status_code}: "
-                f"the account has no right to this URL{rights}.",
-            )
-        return response
-
-    def _judge(self, response: Response, archive: Archive) -> Verdict:
-        return archive.judge(
-            Answer(
-                status=response.status_code,
-                headers=response.headers,
-                url=response.url,
-                location=redirect_target(response),
-                peek=peek_into(response),
-            )
-        )
-
-    def _transmit(
-        self, request: PreparedRequest, dressing: Dressing, target: Target, kwargs: Mapping[str, Any]
-    ) -> Response:
-        outcome = self._senddressed_copy(request, dressing, target, kwargs)
+    def _transmit(self, request: PreparedRequest, dressing: Dressing, kwargs: Mapping[str, Any]) -> Response:
+        outcome = self._send_dressed(request, dressing, kwargs)
         if isinstance(outcome, BaseException):
             raise outcome  # out here: the frames that held the dressed request are gone
         self._observe(outcome, dressing)
         return outcome
 
-    def _senddressed_copy(
-        self, request: PreparedRequest, dressing: Dressing, target: Target, kwargs: Mapping[str, Any]
+    def _send_dressed(
+        self, request: PreparedRequest, dressing: Dressing, kwargs: Mapping[str, Any]
     ) -> Response | BaseException:
         """Return the response, or the exception without what it remembers of the permit."""
-        url = dressing.https_url or request.url or ""
-        presentation = dressing.held.grant.permit.present(url)
-        origin = Origin("https", target.origin.host, 443) if dressing.https_url else target.origin
-        jar = self._jar(dressing, origin)
-        options = dict(kwargs)
-        if origin.scheme == "http":
-            options["proxies"] = {}  # loopback in clear: not by way of another machine
+        url = request.url or ""
+        options = {**kwargs, "proxies": {}} if dressing.claim.target.origin.scheme == "http" else kwargs
+        permit, cookies = dressing.held.grant.permit, self.edge.cookies
         try:
-            dressed = dressed_copy(request, url, presentation, jar)
-            response = self._transport(presentation, origin, dressing, options).send(dressed, **options)
-            keep_cookies(response, dressed, jar)
+            if dressing.claim.plain_http:
+                url = secure_url(url)
+            presentation = permit.present(url)
+            dressed = dressed_copy(request, url, presentation)
+            kept = cookies.header(dressing.jar, dressed)
+            if kept or presentation.cookies:
+                add_cookies(dressed, presentation.cookies, kept)
+            if presentation.ssl_context is None:
+                response = self.inner.send(dressed, **options)
+            else:
+                response = self._certified_by(permit, options).send(dressed, **{**options, "cert": None})
+            cookies.keep(dressing.jar, dressed, response)
         except BaseException as error:
-            if isinstance(error, RequestException):
-                error.request = request
-            return scrubbed(error)
+            return self._plain_error(error, request)
         return self._mine(response, request)
 
-    def _transport(
-        self, presentation: Presentation, origin: Origin, dressing: Dressing, options: Mapping[str, Any]
-    ) -> BaseAdapter:
-        """Return who makes the connection: a pool of its own for each client certificate."""
-        if dressing.https_url:
-            self._require_verified(origin, dressing.match, options)
-        context = presentation.ssl_context
-        if context is None:
-            return self.inner
-        adapter = self._certified.get(id(context))
-        if adapter is None:
-            if len(self._certified) >= 4:
-                self._certified.popitem(last=False)[1].close()
-            adapter = self._certified[id(context)] = _CertifiedAdapter(context, self.inner)
+    def _certified_by(self, permit: Permit, options: Mapping[str, Any]) -> BaseAdapter:
+        """Return connections that present a certificate: a pool for each permit and each choice whom to trust.
+
+        A TLS context takes in the CA bundle of every connection made with it, so neither is shared.
+        """
+        key = (id(permit), options.get("verify", True))
+        with self._guard:
+            adapter = self._certified.get(key)
+            if adapter is None:
+                if len(self._certified) >= _CERTIFIED:
+                    self._certified.popitem(last=False)[1].close()
+                adapter = self._certified[key] = _CertifiedAdapter(permit, self.inner)
         return adapter
+
+    def _plain_error(self, error: BaseException, request: PreparedRequest) -> BaseException:
+        if isinstance(error, RequestException):
+            error.request = request
+            if error.response is not None:  # of an adapter that raises for a status
+                hide_cookies(error.response)
+                self._mine(error.response, request)
+        return scrubbed(error)
 
     def _mine(self, response: Response, request: PreparedRequest) -> Response:
         response.request = request
-        response.connection = self  # type: ignore[assignment]  # it is one adapter or another
+        response.connection = self  # type: ignore[assignment]  # as above
         return response
-
-    def _jar(self, dressing: Dressing, origin: Origin) -> RequestsCookieJar:
-        key = (dressing.held.key.archive, dressing.held.key.account, origin)
-        return self._jars.setdefault(key, RequestsCookieJar())
 
     def _observe(self, response: Response, dressing: Dressing) -> None:
         """Learn the archive's time now and then: reading a date costs as much as the rest of the edge."""
-        archive, wallet = dressing.match.archive, dressing.wallet
+        archive, wallet = dressing.archive, dressing.wallet
         now = wallet.clock.elapsed()
         last = self._observed.get(archive.name)
         if last is not None and now - last < _OBSERVE_EVERY:
             return
+        self._observed[archive.name] = now
         date = parse_date(response.headers)
         if date is not None:
-            self._observed[archive.name] = now
             wallet.observe(archive, date)
 
 
 class _CertifiedAdapter(HTTPAdapter):
     """Connections that present one client certificate."""
 
-    def __init__(self, context: ssl.SSLContext, like: BaseAdapter) -> None:
-        self._context = context
+    def __init__(self, permit: Permit, like: BaseAdapter) -> None:
+        self._permit = permit  # kept, so that nobody else gets its id
+        self._context: ssl.SSLContext | None = replace(permit).present("").ssl_context  # made anew
         super().__init__(max_retries=getattr(like, "max_retries", 0))
 
     def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
@@ -335,34 +345,47 @@ class Adapters(OrderedDict[str, Any]):
         The decisions of the session.
     adapters
         What is mounted already.
+    netrc
+        As for :class:`PermitAdapter`.
     """
 
-    def __init__(self, edge: Edge, adapters: Mapping[str, BaseAdapter] | None = None) -> None:
-        self._edge = edge
+    def __init__(self, edge: Edge, adapters: Mapping[str, BaseAdapter] | None = None, *, netrc: bool = True) -> None:
+        self.edge = edge
+        self._netrc = netrc
         super().__init__(adapters or {})
 
     def __setitem__(self, prefix: str, adapter: Any) -> None:
-        if isinstance(adapter, PermitAdapter):
-            adapter = adapter if adapter.edge is self._edge else PermitAdapter(adapter.inner, self._edge)
-        else:
-            adapter = PermitAdapter(adapter, self._edge)
+        inner = adapter.inner if isinstance(adapter, PermitAdapter) else adapter
+        if inner is adapter or adapter.edge is not self.edge:
+            adapter = PermitAdapter(inner, self.edge, netrc=self._netrc)
         super().__setitem__(prefix, adapter)
+
+    def copy(self) -> Adapters:
+        """Return the same adapters in another mapping."""
+        return Adapters(self.edge, self, netrc=self._netrc)
+
+    __copy__ = copy
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OrderedDict, ([(prefix, adapter.inner) for prefix, adapter in self.items()],)
 
 
-def _path(request: PreparedRequest) -> str:
-    return request.path_url.partition("?")[0]
+def _tells(inner: BaseAdapter) -> TypeGuard[HTTPAdapter]:
+    """Say whether an adapter can be asked where it connects to."""
+    return hasattr(inner, "build_connection_pool_key_attributes")
 
 
-def _unverified_pools(inner: BaseAdapter) -> bool:
+def _dials_nothing(inner: BaseAdapter) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in _DIAL_NOTHING for kind in type(inner).__mro__)
+
+
+def _dials_as_written(inner: BaseAdapter) -> bool:
+    """Say whether an adapter dials what the URL says, as ``HTTPAdapter`` does, and not what a subclass decides."""
+    ask = getattr(inner.build_connection_pool_key_attributes, "__func__", None) if _tells(inner) else None
+    return ask is HTTPAdapter.build_connection_pool_key_attributes
+
+
+def _is_unverified(inner: BaseAdapter) -> bool:
     """Say whether an adapter was built to connect without checking certificates, whatever ``verify`` says."""
     settings = getattr(getattr(inner, "poolmanager", None), "connection_pool_kw", None) or {}
     return settings.get("cert_reqs") in ("CERT_NONE", "NONE", 0) or settings.get("assert_hostname") is False
-
-
-def _ambient_headers(url: str) -> list[str]:
-    """Return the Authorization headers that userinfo in the URL or a netrc file would have produced."""
-    pairs = [get_auth_from_url(url) if "@" in url else None, get_netrc_auth(url)]
-    return [_basic_auth_str(*pair) for pair in pairs if pair and any(pair)]

@@ -17,15 +17,16 @@ from .errors import (
     CredentialsNotFoundError,
     InsecureUrlError,
     PermitDomainError,
-    PluginNotInstalledError,
+    PromptCancelledError,
     VoAuthWarning,
 )
 from .registry import Match, Registry
+from .wire import JarKey, KeptCookies
 
 if TYPE_CHECKING:
     from .wallet import Held, Wallet, Want
 
-__all__ = ["Dressing", "Edge", "Policy", "anonymous"]
+__all__ = ["Claim", "Dressing", "Edge", "Policy", "anonymous"]
 
 _ANONYMOUS: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_anonymous", default=False)
 
@@ -78,24 +79,50 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Dressing:
-    """What one request gets.
+class Claim:
+    """Whose request it is.
 
     Parameters
     ----------
     match
         The archive and domain it goes to.
-    https_url
-        The URL to ask instead of the plain http one; empty for none.
+    target
+        Where its permit would go: the https form of what was asked, where that is plain http.
+    plain_http
+        Whether plain http was asked for.
+    """
+
+    match: Match
+    target: Target
+    plain_http: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dressing:
+    """What one request gets.
+
+    Parameters
+    ----------
+    claim
+        Whose request it is.
     want, held, wallet
         The permit and where it comes from.
     """
 
-    match: Match
-    https_url: str
+    claim: Claim
     want: Want
     held: Held
     wallet: Wallet
+
+    @property
+    def archive(self) -> Archive:
+        """The archive it goes to."""
+        return self.claim.match.archive
+
+    @property
+    def jar(self) -> JarKey:
+        """Where cookies of its answers are kept."""
+        return self.held.key.archive, self.held.key.account, self.claim.target.origin
 
 
 class Edge:
@@ -122,84 +149,101 @@ class Edge:
     ) -> None:
         self.policy = policy
         self.registry = registry
+        self.cookies = KeptCookies()
         self._wallet = wallet
         self._private = dict(private or {})
         self._wants: dict[tuple[str, str], tuple[Want, Wallet]] = {}
         self._said: set[tuple[object, ...]] = set()
         self._guard = threading.Lock()
-        self._lost = ""
+        self._lost = False
 
-    def lost_credentials(self, url: str) -> None:
+    def lost_credentials(self) -> None:
         """Note that the session's own credentials stayed behind when it was pickled."""
-        self._lost = url
+        self._lost = True
 
-    def claim(self, target: Target) -> tuple[Match, bool] | None:
-        """Return whose request this is, and whether its plain http must become https; None outside all domains.
+    def renew_after_fork(self) -> None:
+        """Forget who held the locks in the parent."""
+        self._guard = threading.Lock()
+        self.cookies.renew_after_fork()
+
+    def claim(self, target: Target) -> Claim | None:
+        """Return whose request this is; None outside all domains.
 
         Raises
         ------
-        PluginNotInstalledError, PluginClashError
-            When the archive is known but cannot be served.
+        PluginClashError
+            When two distributions claim the domain.
         """
-        if self._lost and target.origin == self.policy.origin:
-            raise CredentialsNotFoundError(
-                f"This session had credentials of its own for {target.origin}, which are never pickled: "
-                "make it anew with session_for"
-            )
         match = self.registry.find(target)
         if match is not None:
-            return match, False
-        origin = target.origin
-        if origin.scheme == "http" and origin.port == 80:
-            target = Target(Origin("https", origin.host, 443), target.path)
-            match = self.registry.find(target)
-            if match is not None:
-                return match, True
-        self._outside(target.origin)
+            return Claim(match, target, plain_http=False)
+        secure = _secure(target)
+        if secure is not None and (match := self.registry.find(secure)) is not None:
+            return Claim(match, secure, plain_http=True)
         return None
 
-    def dress(self, match: Match, *, plain_http: bool, url: str) -> Dressing | None:
-        """Return what a request inside a domain gets; None when it goes as it is.
+    def leave_alone(self, target: Target) -> None:
+        """Note that a request goes, as it is, to where no domain is.
 
-        Parameters
-        ----------
-        match
-            The archive and its domain.
-        plain_http
-            Whether the URL asks for plain http.
-        url
-            The URL as asked.
+        Raises
+        ------
+        CredentialsNotFoundError
+            When the session had credentials for that very origin.
+        """
+        if _ANONYMOUS.get():
+            return
+        origins = dict.fromkeys((target.origin, (_secure(target) or target).origin))
+        if self._lost and not self.policy.archive and self.policy.origin in origins:
+            raise self._without_own(str(target.origin))
+        for origin in origins:
+            self._warn_outside(origin)
+
+    def may_dress(self, claim: Claim) -> bool:
+        """Say whether a permit may go with a request inside a domain, as far as the session and the URL tell.
 
         Raises
         ------
         InsecureUrlError
-            When a permit would go over plain http.
+            When the named archive is asked by plain http, which it does not want changed to https.
+        """
+        if _ANONYMOUS.get():
+            return False
+        if claim.plain_http and not claim.match.domain.upgrade_http:
+            self._insecure(claim)
+            return False
+        return True
+
+    def dress(self, claim: Claim) -> Dressing | None:
+        """Return what a request gets that may be dressed; None when there is no permit and none is required.
+
+        Raises
+        ------
         VoAuthError
             When a permit is due and cannot be had.
         """
-        if _ANONYMOUS.get():
-            return None
-        https_url = ""
-        if plain_http:
-            https_url = "https:" + url.partition(":")[2]
-            if not match.domain.upgrade_http:
-                self._insecure(match, https_url)
-                return None
-        want, wallet = self._want(match)
+        archive = claim.match.archive
+        if self._lost and archive.name == self.policy.archive:
+            raise self._without_own(archive.title)
+        want, wallet = self._want(claim.match)
         try:
             held = wallet.permit(want)
-        except CredentialsNotFoundError as error:
-            if self._is_required(match.archive):
+        except (CredentialsNotFoundError, PromptCancelledError) as error:
+            if self._is_required(archive):
                 raise
-            self.say_once(AnonymousWarning, match.archive.name, f"{_first_line(error)} The request goes anonymously.")
+            self.say_once(AnonymousWarning, archive.name, f"{_first_line(error)} The request goes anonymously.")
             return None
-        self._bind(match, want, wallet, held)
-        self._check_narrow(match, held, url)
-        return Dressing(match, https_url, want, held, wallet)
+        self._bind(claim.match, want, wallet, held)
+        return self._checked(Dressing(claim, want, held, wallet))
 
     def again(self, dressing: Dressing, held: Held | None) -> Dressing | None:
-        """Return the dressing with another permit, or None without one."""
-        return None if held is None else replace(dressing, held=held)
+        """Return the dressing with another permit, or None without one.
+
+        Raises
+        ------
+        PermitDomainError
+            When the other permit excludes the target.
+        """
+        return None if held is None else self._checked(replace(dressing, held=held))
 
     def say_once(self, category: type[VoAuthWarning], about: object, text: str) -> None:
         """Warn about a thing, once per session."""
@@ -213,12 +257,11 @@ class Edge:
         return self.policy.required and archive.name == self.policy.archive
 
     def _want(self, match: Match) -> tuple[Want, Wallet]:
-        from .wallet import Want
-
-        key = (match.archive.name, match.domain.realm)
-        known = self._wants.get(key)
+        known = self._wants.get((match.archive.name, match.domain.realm))
         if known is not None:
             return known
+        from .wallet import Want
+
         named = match.archive.name == self.policy.archive
         wallet = self._private.get(match.archive.name) or self._wallet()
         want = Want(
@@ -239,37 +282,40 @@ class Edge:
             want = replace(want, account=replace(want.account, label=held.key.account))
         self._wants[key] = (want, wallet)
 
-    def _check_narrow(self, match: Match, held: Held, url: str) -> None:
-        domains = match.archive.narrow(held.grant) if match.archive.narrow else None
-        if domains is None:
-            return
-        target = Target.from_url(url)
-        secure = Target(Origin("https", target.origin.host, 443), target.path)
-        if not any(domain.covers(target) or domain.covers(secure) for domain in domains):
-            raise PermitDomainError(
-                f"The permit for {match.archive.title} says that it is not for {target.origin}: "
-                "use a permit made for this service"
-            )
-
-    def _insecure(self, match: Match, https_url: str) -> None:
-        shown = https_url.partition("?")[0].rpartition("@")[2].removeprefix("https://")
-        text = f"{match.archive.title} is asked by plain http, where anyone on the way reads the permit"
-        if self._is_required(match.archive):
-            raise InsecureUrlError(f"{text}: use https://{shown}", https_url=f"https://{shown}")
-        self.say_once(
-            AnonymousWarning, match.domain.origin, f"{text}. The request goes anonymously; use https://{shown}"
+    def _checked(self, dressing: Dressing) -> Dressing:
+        """Return the dressing if the permit's own list of domains, where it has one, covers the target."""
+        archive = dressing.archive
+        domains = archive.narrow(dressing.held.grant) if archive.narrow else None
+        if domains is None or any(domain.covers(dressing.claim.target) for domain in domains):
+            return dressing
+        raise PermitDomainError(
+            f"The permit for {archive.title} says that it is not for {dressing.claim.target.origin}: "
+            "use a permit made for this service"
         )
 
-    def _outside(self, origin: Origin) -> None:
+    def _without_own(self, what: str) -> CredentialsNotFoundError:
+        return CredentialsNotFoundError(
+            f"This session had credentials of its own for {what}, which are never pickled: "
+            "make it anew with session_for"
+        )
+
+    def _insecure(self, claim: Claim) -> None:
+        archive = claim.match.archive
+        https_url = f"{claim.target.origin}{claim.target.path}"  # neither userinfo nor query
+        text = f"{archive.title} is asked by plain http, where anyone on the way reads the permit"
+        if self._is_required(archive):
+            raise InsecureUrlError(f"{text}: use {https_url}", https_url=https_url)
+        self.say_once(AnonymousWarning, claim.target.origin, f"{text}. The request goes anonymously; use {https_url}")
+
+    def _warn_outside(self, origin: Origin) -> None:
         missing = self.registry.missing(origin)
         if missing is not None:
-            text = (
+            self.say_once(
+                AnonymousWarning,
+                origin,
                 f"{origin} belongs to the {missing.title}, whose plugin is not installed: "
-                f"pip install {missing.distribution}"
+                f"pip install {missing.distribution}. The request goes anonymously.",
             )
-            if self.policy.required and missing.name == self.policy.archive:
-                raise PluginNotInstalledError(text)
-            self.say_once(AnonymousWarning, origin, f"{text}. The request goes anonymously.")
         elif origin == self.policy.origin and not self.policy.archive:
             self.say_once(
                 AnonymousWarning,
@@ -277,6 +323,12 @@ class Edge:
                 f"No plugin knows {origin}: the request goes anonymously. Give credentials to session_for, "
                 "or install the archive's plugin.",
             )
+
+
+def _secure(target: Target) -> Target | None:
+    """Return the https form of plain http on the default port; None for anything else."""
+    scheme, host, port = target.origin
+    return Target(Origin("https", host, 443), target.path) if (scheme, port) == ("http", 80) else None
 
 
 def _first_line(error: Exception) -> str:

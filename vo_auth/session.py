@@ -5,32 +5,33 @@ from __future__ import annotations
 import copy
 import os
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
 from requests.sessions import merge_setting
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_auth_from_url
 
 from ._version import USER_AGENT
 from .adapter import Adapters
-from .archive import Archive
-from .domain import Domain, Origin, Target
 from .duration import seconds_in
-from .edge import Edge, Policy
-from .environ import EnvironmentProxies
-from .errors import PluginNotInstalledError
-from .registry import Match, Registry, default_registry
+from .edge import Policy
+from .environ import EnvironmentSettings
+from .naming import edge_for
+from .registry import Registry, default_registry
 from .secret import Secret
+from .wire import AmbientHeader
 
 if TYPE_CHECKING:
     from .wallet import Wallet
 
 __all__ = ["AuthSession", "session_for"]
 
-_RECIPE = ("headers", "cookies", "proxies", "hooks", "params", "verify", "cert", "stream", "trust_env", "max_redirects")
+_RECIPE = ("headers", "proxies", "hooks", "params", "verify", "cert", "stream", "trust_env", "max_redirects")
 _SECRET_HEADERS = ("Authorization", "Proxy-Authorization", "Cookie")
 
 
@@ -98,16 +99,16 @@ class AuthSession(requests.Session):
             interactive=interactive,
             min_life=seconds_in(min_life) if min_life is not None else 0.0,
         )
-        self._edge = _edge_for(policy, url, registry or default_registry(), wallet, given)
+        self._edge = edge_for(policy, url, registry or default_registry(), wallet, given)
         self._recipe = {
-            "url": url,
+            "url": _without_secrets(url),
             "account": account,
             "required": required,
             "interactive": interactive,
             "min_life": min_life,
         }
         self._had_credentials = bool(given)
-        self._environment = EnvironmentProxies()
+        self._environment = EnvironmentSettings()
         super().__init__()
         self.headers["User-Agent"] = USER_AGENT
         _SESSIONS.add(self)
@@ -119,7 +120,7 @@ class AuthSession(requests.Session):
 
     @adapters.setter
     def adapters(self, adapters: Mapping[str, requests.adapters.BaseAdapter]) -> None:
-        self._adapters = Adapters(self._edge, adapters)
+        self._adapters = Adapters(self._edge, adapters, netrc=False)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request without looking at netrc files: they never replace a permit.
@@ -179,16 +180,15 @@ class AuthSession(requests.Session):
         """
         if self.trust_env:
             text = url.decode() if isinstance(url, bytes) else url or ""
-            proxies = {} if proxies is None else proxies
-            for scheme, proxy in self._environment.proxies(text, proxies.get("no_proxy")).items():
-                proxies.setdefault(scheme, proxy)
+            proxies = proxies or {}
+            proxies = {**self._environment.proxies(text, proxies.get("no_proxy")), **proxies}
             if verify is True or verify is None:
-                verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or verify
+                verify = self._environment.bundle() or verify
         return {
-            "proxies": _merged(proxies, self.proxies),
-            "stream": _merged(stream, self.stream),
-            "verify": _merged(verify, self.verify),
-            "cert": _merged(cert, self.cert),
+            "proxies": _merged(proxies, self.proxies) if self.proxies or proxies else {},
+            "stream": self.stream if stream is None else stream,
+            "verify": self.verify if verify is None else verify,
+            "cert": self.cert if cert is None else cert,
         }
 
     def __repr__(self) -> str:
@@ -200,7 +200,7 @@ class AuthSession(requests.Session):
     def __getstate__(self) -> dict[str, Any]:
         """Return a recipe without secrets: what the session is for, and its plain settings."""
         settings = {name: getattr(self, name) for name in _RECIPE}
-        settings["headers"] = copy.copy(self.headers)
+        settings["headers"] = _copied(self.headers)
         for name in _SECRET_HEADERS:
             settings["headers"].pop(name, None)
         settings["proxies"] = {scheme: proxy for scheme, proxy in self.proxies.items() if "@" not in proxy}
@@ -215,28 +215,32 @@ class AuthSession(requests.Session):
         self.__init__(**state["recipe"])  # type: ignore[misc]  # the recipe is the arguments
         if state["had_credentials"]:
             self._had_credentials = True
-            self._edge.lost_credentials(str(state["recipe"]["url"]))
-        for prefix, adapter in state["adapters"]:
-            self.mount(prefix, adapter)
-        for name, value in state["settings"].items():
-            setattr(self, name, value)
+            self._edge.lost_credentials()
+        self._furnish(state["settings"], state["adapters"])
 
     def __copy__(self) -> AuthSession:
         """Return a session with the same edge, credentials of its own included, and pools of its own."""
         other = type(self).__new__(type(self))
         other._edge, other._recipe, other._had_credentials = self._edge, self._recipe, self._had_credentials
-        other._environment = EnvironmentProxies()
+        other._environment = EnvironmentSettings()
         requests.Session.__init__(other)
-        for name in _RECIPE:
-            setattr(other, name, copy.copy(getattr(self, name)))
-        other.auth = self.auth
-        for prefix, adapter in self.adapters.items():
-            other.mount(prefix, copy.copy(adapter.inner))
+        settings = {name: getattr(self, name) for name in _RECIPE}
+        settings["headers"], settings["cookies"] = _copied(self.headers), self.cookies.copy()
+        settings["hooks"] = {event: list(hooks) for event, hooks in self.hooks.items()}
+        settings["proxies"] = dict(self.proxies)
+        settings["params"] = copy.copy(self.params)
+        settings["auth"] = self.auth
+        other._furnish(settings, [(prefix, copy.copy(adapter.inner)) for prefix, adapter in self.adapters.items()])
         _SESSIONS.add(other)
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AuthSession:
         return self.__copy__()
+
+    def _furnish(self, settings: dict[str, Any], adapters: list[tuple[str, requests.adapters.BaseAdapter]]) -> None:
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self.adapters = OrderedDict(adapters)  # wrapped on the way in
 
 
 class _NoNetrc(AuthBase):
@@ -246,12 +250,24 @@ class _NoNetrc(AuthBase):
         url = request.url or ""
         pair = get_auth_from_url(url) if "@" in url else None
         if pair and any(pair):
-            request.headers["Authorization"] = requests.auth._basic_auth_str(*pair)
+            request.headers["Authorization"] = AmbientHeader(requests.auth._basic_auth_str(*pair))
         return request
 
 
 _NO_NETRC = _NoNetrc()
 _merged: Callable[[Any, Any], Any] = merge_setting
+
+
+def _copied(headers: Mapping[str, str | bytes]) -> CaseInsensitiveDict[str | bytes]:
+    return CaseInsensitiveDict(headers)  # copy.copy would share what is inside
+
+
+def _without_secrets(url: str | None) -> str | None:
+    """Return a URL without userinfo, query and fragment: it is shown and pickled."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def session_for(
@@ -314,83 +330,14 @@ def session_for(
     )
 
 
-def _edge_for(
-    policy: Policy, url: str | None, registry: Registry, wallet: Wallet | None, credentials: Mapping[str, str | Secret]
-) -> Edge:
-    if url is None:
-        return Edge(policy, registry, _given(wallet))
-    archive, origin = _named(url, registry, required=policy.required)
-    if credentials and archive is None:
-        archive = _archive_for(origin)
-        registry = _Widened(registry, archive)
-    policy = replace(policy, archive=archive.name if archive else "", origin=origin)
-    private = {archive.name: _private_wallet(credentials)} if credentials and archive else {}
-    return Edge(policy, registry, _given(wallet), private)
-
-
-def _given(wallet: Wallet | None) -> Callable[[], Wallet]:
-    if wallet is not None:
-        return lambda: wallet
-    from .wallet import default_wallet
-
-    return default_wallet
-
-
-def _named(url: str, registry: Registry, *, required: bool) -> tuple[Archive | None, Origin]:
-    target = Target.from_url(url)
-    match = registry.find(target) or _secure_match(target, registry)
-    if match is None and required and (missing := registry.missing(target.origin)) is not None:
-        raise PluginNotInstalledError(
-            f"{target.origin} belongs to the {missing.title}, whose plugin is not installed: "
-            f"pip install {missing.distribution}"
-        )
-    return (match.archive if match else None), target.origin
-
-
-def _secure_match(target: Target, registry: Registry) -> Match | None:
-    if target.origin.scheme != "http":
-        return None
-    return registry.find(Target(Origin("https", target.origin.host, 443), target.path))
-
-
-def _archive_for(origin: Origin) -> Archive:
-    """Return an archive for a URL that no plugin knows: its origin alone, and credentials that are sent as they are."""
-    from .flows import CertificateFile, HttpBasic, PastedCookie, PastedToken
-
-    return Archive(
-        name="this-url",
-        title=str(origin),
-        domains=(Domain(str(origin)),),
-        flows=(PastedToken(), CertificateFile(), PastedCookie(), HttpBasic()),
-    )
-
-
-def _private_wallet(credentials: Mapping[str, str | Secret]) -> Wallet:
-    from .credentials import ExplicitSource
-    from .wallet import Wallet
-
-    return Wallet(None, [ExplicitSource(credentials)])
-
-
-class _Widened(Registry):
-    """A registry with one more archive, for one session."""
-
-    def __init__(self, registry: Registry, archive: Archive) -> None:
-        super().__init__([archive])
-        self._others = registry
-
-    def find(self, target: Target) -> Match | None:
-        return self._others.find(target) or super().find(target)
-
-    def missing(self, origin: Origin) -> Any:
-        return self._others.missing(origin)
-
-
 _SESSIONS: weakref.WeakSet[AuthSession] = weakref.WeakSet()
 
 
 def _close_after_fork() -> None:
     for session in list(_SESSIONS):  # a connection shared by two processes would mix their answers
+        session._edge.renew_after_fork()
+        for adapter in session.adapters.values():
+            adapter.renew_after_fork()
         session.close()
 
 
