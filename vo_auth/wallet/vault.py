@@ -133,8 +133,12 @@ class Vault:
             raise WalletError(
                 f"The wallet {self.path} is not used: {reason}; move it away or set VO_AUTH_HOME"
             ) from None
+        try:
+            self._check(descriptor)  # before it becomes a file object, which a folder cannot
+        except BaseException:
+            os.close(descriptor)
+            raise
         with os.fdopen(descriptor, "rb") as file:
-            self._check(file.fileno())
             return file.read(_LIMIT)
 
     def _check_folder(self) -> None:
