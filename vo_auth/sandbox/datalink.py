@@ -102,6 +102,7 @@ def soda_service(
     id_column: str = "",
     footprint: str = "",
     wavelengths: tuple[float, float] | None = None,
+    positions: bool = True,
     content_type: str = "",
     description: str = "",
 ) -> ServiceDescriptor:
@@ -121,6 +122,8 @@ def soda_service(
         The dataset's polygon, as longitudes and latitudes in degrees, or an empty string.
     wavelengths
         The range in metres in which a ``BAND`` makes sense, or None where the service has no such parameter.
+    positions
+        Whether the service has ``CIRCLE`` and ``POLYGON``: not for a spectrum.
     content_type
         What the service answers.
     description
@@ -131,27 +134,28 @@ def soda_service(
     ServiceDescriptor
         Ready for ``services``.
     """
-    inputs = [
-        InputParam(name="ID", value=dataset, ref=id_column, ucd="meta.id;meta.main", description="The dataset"),
-        InputParam(
-            name="CIRCLE",
-            datatype="double",
-            arraysize="3",
-            unit="deg",
-            xtype="circle",
-            ucd="phys.angArea;obs",
-            description="Cut out around a position: longitude, latitude, radius",
-        ),
-        InputParam(
-            name="POLYGON",
-            datatype="double",
-            unit="deg",
-            xtype="polygon",
-            ucd="pos.outline;obs",
-            maximum=footprint,
-            description="Cut out a polygon: longitudes and latitudes in turn",
-        ),
-    ]
+    inputs = [InputParam(name="ID", value=dataset, ref=id_column, ucd="meta.id;meta.main", description="The dataset")]
+    if positions:
+        inputs += [
+            InputParam(
+                name="CIRCLE",
+                datatype="double",
+                arraysize="3",
+                unit="deg",
+                xtype="circle",
+                ucd="phys.angArea;obs",
+                description="Cut out around a position: longitude, latitude, radius",
+            ),
+            InputParam(
+                name="POLYGON",
+                datatype="double",
+                unit="deg",
+                xtype="polygon",
+                ucd="pos.outline;obs",
+                maximum=footprint,
+                description="Cut out a polygon: longitudes and latitudes in turn",
+            ),
+        ]
     if wavelengths:
         inputs.append(
             InputParam(
