@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .api import HeldPermit, Identity, LoggedOut, login, logout, status, token
     from .archive import Archive, Known, Pages
+    from .attach import attach, detach
     from .domain import Domain
     from .edge import anonymous
     from .errors import VoAuthError, VoAuthWarning
+    from .explanation import Explanation, Hop, explain
     from .hookspecs import hookimpl
     from .secret import Secret
     from .session import AuthSession, session_for
@@ -20,7 +22,9 @@ __all__ = [
     "Archive",
     "AuthSession",
     "Domain",
+    "Explanation",
     "HeldPermit",
+    "Hop",
     "Identity",
     "Known",
     "LoggedOut",
@@ -30,6 +34,9 @@ __all__ = [
     "VoAuthWarning",
     "__version__",
     "anonymous",
+    "attach",
+    "detach",
+    "explain",
     "hookimpl",
     "login",
     "logout",
@@ -42,7 +49,9 @@ _HOMES = {
     "Archive": "archive",
     "AuthSession": "session",
     "Domain": "domain",
+    "Explanation": "explanation",
     "HeldPermit": "api",
+    "Hop": "explanation",
     "Identity": "api",
     "Known": "archive",
     "LoggedOut": "api",
@@ -52,6 +61,9 @@ _HOMES = {
     "VoAuthWarning": "errors",
     "__version__": "_version",
     "anonymous": "edge",
+    "attach": "attach",
+    "detach": "attach",
+    "explain": "explanation",
     "hookimpl": "hookspecs",
     "login": "api",
     "logout": "api",

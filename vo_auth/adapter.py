@@ -19,7 +19,7 @@ from requests.exceptions import InvalidURL, RequestException, UnrewindableBodyEr
 from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 
 from .answers import judge, settled, unless_login_page
-from .archive import Archive, Verdict
+from .archive import Verdict
 from .domain import Origin, Target
 from .edge import Claim, Dressing, Edge
 from .errors import (
@@ -29,6 +29,7 @@ from .errors import (
 )
 from .login import parse_date
 from .scrub import scrubbed
+from .sent import Sent, noted
 from .wire import (
     AmbientHeader,
     add_cookies,
@@ -51,6 +52,9 @@ _CERTIFIED = 4
 # Adapters of test libraries that dial nothing, and so have no connection to ask about.
 _DIAL_NOTHING = frozenset({"requests_mock.adapter.Adapter"})
 _OWN = frozenset({"inner", "edge"})
+
+
+_OUTSIDE = Sent(why="no installed archive claims this origin and path")
 
 
 class PermitAdapter(BaseAdapter):
@@ -128,17 +132,20 @@ class PermitAdapter(BaseAdapter):
         if args:
             kwargs |= zip(("stream", "timeout", "verify", "cert", "proxies"), args, strict=False)
         claim = self._claim(request, kwargs)
-        if claim is None or self._is_callers(request, claim):
-            return self._plainly(request, kwargs)
+        if claim is None:
+            return noted(self._plainly(request, kwargs), _OUTSIDE)
+        if self._is_callers(request, claim):
+            return self._with_callers_own(request, kwargs, claim, "an Authorization header")
+        why = self.edge.why_undressed(claim)
         dressing = None
-        if self.edge.may_dress(claim):
+        if not why:
             self._require_safe(claim, kwargs)
             dressing = self.edge.dress(claim)
         if dressing is None:
-            return unless_login_page(self._plainly(request, kwargs), claim.match.archive)
+            sent = Sent(claim.match.archive.name, why=why or "no credentials were found, and none were required")
+            return noted(unless_login_page(self._plainly(request, kwargs), claim.match.archive), sent)
         if kwargs.get("cert") and dressing.held.grant.permit.kind == "certificate" and not claim.plain_http:
-            self._say_callers(dressing.archive, "a client certificate")
-            return self._plainly(request, kwargs)
+            return self._with_callers_own(request, kwargs, claim, "a client certificate")
         return self._converse(request, dressing, kwargs)
 
     # ---------------------------------------------------------------- where it goes
@@ -192,7 +199,6 @@ class PermitAdapter(BaseAdapter):
         if given in self._ambient_headers(request.url or ""):
             request.headers["Authorization"] = AmbientHeader(given)  # still known after a redirect
             return False
-        self._say_callers(claim.match.archive, "an Authorization header")
         return True
 
     def _ambient_headers(self, url: str) -> list[str]:
@@ -200,12 +206,17 @@ class PermitAdapter(BaseAdapter):
         pairs = [get_auth_from_url(url) if "@" in url else None, get_netrc_auth(url) if self._netrc else None]
         return [_basic_auth_str(*pair) for pair in pairs if pair and any(pair)]
 
-    def _say_callers(self, archive: Archive, what: str) -> None:
+    def _with_callers_own(
+        self, request: PreparedRequest, kwargs: Mapping[str, Any], claim: Claim, what: str
+    ) -> Response:
+        """Send what the caller dressed; it is said once."""
+        archive = claim.match.archive
         self.edge.say_once(
             CallerHeaderWarning,
             archive.name,
             f"This request has {what} of its own; the permit for {archive.title} is not added.",
         )
+        return noted(self._plainly(request, kwargs), Sent(archive.name, why=f"the caller gave {what}"))
 
     # ---------------------------------------------------------------- request and answer
 
@@ -277,7 +288,8 @@ class PermitAdapter(BaseAdapter):
             cookies.keep(dressing.jar, dressed, response)
         except BaseException as error:
             return self._plain_error(error, request)
-        return self._mine(response, request)
+        held = dressing.held
+        return noted(self._mine(response, request), Sent(held.key.archive, held.key.account, permit.kind))
 
     def _certified_by(self, permit: Permit, options: Mapping[str, Any]) -> BaseAdapter:
         """Return connections that present a certificate: a pool for each permit and each choice whom to trust.

@@ -26,7 +26,7 @@ from .wire import JarKey, KeptCookies
 if TYPE_CHECKING:
     from .wallet import Held, Wallet, Want
 
-__all__ = ["Claim", "Dressing", "Edge", "Policy", "anonymous"]
+__all__ = ["Claim", "Dressing", "Edge", "Policy", "anonymous", "is_anonymous"]
 
 _ANONYMOUS: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_anonymous", default=False)
 
@@ -48,6 +48,11 @@ def anonymous() -> Iterator[None]:
         yield
     finally:
         _ANONYMOUS.reset(token)
+
+
+def is_anonymous() -> bool:
+    """Return whether :func:`anonymous` is in force in this thread or task."""
+    return _ANONYMOUS.get()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +203,13 @@ class Edge:
         for origin in origins:
             self._warn_outside(origin)
 
-    def may_dress(self, claim: Claim) -> bool:
-        """Say whether a permit may go with a request inside a domain, as far as the session and the URL tell.
+    def why_undressed(self, claim: Claim) -> str:
+        """Return why a request inside a domain gets no permit, as far as the session and the URL tell.
+
+        Returns
+        -------
+        str
+            Empty when it may get one.
 
         Raises
         ------
@@ -207,11 +217,11 @@ class Edge:
             When the named archive is asked by plain http, which it does not want changed to https.
         """
         if _ANONYMOUS.get():
-            return False
+            return "vo_auth.anonymous() was in force"
         if claim.plain_http and not claim.match.domain.upgrade_http:
             self._insecure(claim)
-            return False
-        return True
+            return "it was asked by plain http"
+        return ""
 
     def dress(self, claim: Claim) -> Dressing | None:
         """Return what a request gets that may be dressed; None when there is no permit and none is required.

@@ -25,6 +25,7 @@
         ├── AnswerError
         │   ├── LoginPageError
         │   └── LicenceRequiredError
+        ├── AttachError                 an object whose requests cannot be guarded
         ├── BodyNotReplayableError
         ├── WalletError                 the wallet's file cannot be used
         └── MissingDependencyError      a package that this feature needs is absent
@@ -50,6 +51,7 @@ from requests import RequestException
 __all__ = [
     "AnonymousWarning",
     "AnswerError",
+    "AttachError",
     "BodyNotReplayableError",
     "CallerHeaderWarning",
     "CredentialsError",
@@ -193,6 +195,10 @@ class LoginPageError(AnswerError):
 
 class LicenceRequiredError(AnswerError):
     """A licence page stands where data was due; accepting it is the user's own legal act."""
+
+
+class AttachError(VoAuthError):
+    """An object's requests do not all pass through a session of ``requests``, or are guarded otherwise already."""
 
 
 class BodyNotReplayableError(VoAuthError):

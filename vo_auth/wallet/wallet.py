@@ -267,6 +267,21 @@ class Wallet:
         """
         return self._logins.revoke(Want(archive=archive), held)
 
+    def foresee(self, want: Want) -> tuple[str, str, str]:
+        """Return account, kind of permit and its source, as a request would get it now; nothing is sent.
+
+        Raises
+        ------
+        CredentialsNotFoundError, UnusableCredentialsError, PermitExpiredError
+            When a request could get none without asking a person.
+        """
+        held = self._shelf.current(want.key)
+        if held is not None and self._usable(want, held):
+            state = self._state(want, held).value
+            return held.key.account, held.grant.permit.kind, f"held, {state}, from {held.origin}"
+        chosen = self._logins.choose(replace(want, interactive=False))
+        return chosen.username or want.account.label, "new", f"{chosen.flow.name} with {chosen.origin}"
+
     def everything(self) -> list[Held]:
         """Return all that is held, in memory and in the vault."""
         return self._shelf.everything()
