@@ -61,10 +61,12 @@ def test_200_forbidden_files_cost_no_login_beside_the_first_while_the_permit_is_
 
 
 def test_200_forbidden_files_cost_one_extra_login_when_the_permit_is_older(sandbox: Sandbox, eso: Bench) -> None:
-    with vo_auth.session_for(FILE) as session, pytest.warns(RefusedWarning) as said:
-        assert session.get(f"{TAP}/availability", timeout=20).ok
-        grow_old(HOUR)
+    session = vo_auth.session_for(FILE)
+    assert session.get(f"{TAP}/availability", timeout=20).ok
+    grow_old(HOUR)
+    with pytest.warns(RefusedWarning) as said:
         results = in_threads(8, lambda: {session.get(url, timeout=20).status_code for url in forbidden_files(25)})
+    session.close()
     assert results == [{401}] * 8
     assert eso.counters["logins"] == 2
     assert len(said) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -75,7 +75,8 @@ class Logins:
             When all there is has ended.
         """
         chain = CredentialChain([explicit]) if explicit else self._chain
-        passed: dict[str, tuple[str, float]] = {}
+        ended: dict[str, tuple[str, float]] = {}
+        foreign: dict[str, str] = {}
         while True:
             try:
                 chosen = chain.choose(
@@ -85,17 +86,17 @@ class Logins:
                     is_default=want.account.is_default,
                     interactive=want.interactive,
                     ask_username=ask_username,
-                    unless=frozenset(passed),
+                    unless=frozenset({*ended, *foreign}),
                 )
             except CredentialsNotFoundError as error:
-                if not passed:
-                    raise
-                _, end_of_line, rest = str(error).partition("\n")
-                raise PermitExpiredError(_ended(want.archive, passed.values()) + end_of_line + rest) from None
+                raise _nothing_left(want, error, ended, foreign) from None
             end = self._end_of(want, chosen)
-            if end is None or end > self._clock.wall() + self._skew_of(want.archive):
+            if end is not None and end <= self._clock.wall() + self._skew_of(want.archive):
+                ended[chosen.source] = chosen.origin, end
+            elif explicit is None and not ask_username and _is_of_another(want, chosen):
+                foreign[chosen.source] = chosen.username
+            else:
                 return chosen
-            passed[chosen.source] = chosen.origin, end
 
     def login(self, want: Want, chosen: Chosen, *, again: bool = False, deadline: float = 30.0) -> Held:
         """Send the credentials.
@@ -231,6 +232,24 @@ class Logins:
 
 def _flow_of(archive: Archive, held: Held) -> Flow | None:
     return next((flow for flow in archive.flows if flow.name == held.flow), None)
+
+
+def _is_of_another(want: Want, chosen: Chosen) -> bool:
+    """Say whether credentials are of another user than the one the account is known to be of."""
+    return bool(chosen.username and want.account.username) and chosen.username != want.account.username
+
+
+def _nothing_left(
+    want: Want,
+    error: CredentialsNotFoundError,
+    ended: Mapping[str, tuple[str, float]],
+    foreign: Mapping[str, str],
+) -> VoAuthError:
+    first, _, rest = str(error).partition("\n")
+    others = [f"  {source}: has those of {name}, another user" for source, name in foreign.items()]
+    if ended:
+        return PermitExpiredError("\n".join([_ended(want.archive, ended.values()), rest, *others]))
+    return CredentialsNotFoundError("\n".join([first, rest, *others])) if others else error
 
 
 def _ended(archive: Archive, passed: Iterable[tuple[str, float]]) -> str:
