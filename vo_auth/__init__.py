@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .api import HeldPermit, Identity, LoggedOut, login, logout, status, token
     from .archive import Archive, Known, Pages
-    from .attach import attach, detach
+    from .attachment import attach, detach
     from .domain import Domain
     from .edge import anonymous
     from .errors import VoAuthError, VoAuthWarning
@@ -61,8 +61,8 @@ _HOMES = {
     "VoAuthWarning": "errors",
     "__version__": "_version",
     "anonymous": "edge",
-    "attach": "attach",
-    "detach": "attach",
+    "attach": "attachment",
+    "detach": "attachment",
     "explain": "explanation",
     "hookimpl": "hookspecs",
     "login": "api",

@@ -27,7 +27,7 @@ from .errors import (
     CallerHeaderWarning,
     InsecureTransportError,
 )
-from .login import parse_date
+from .login_client import parse_date
 from .scrub import scrubbed
 from .sent import Sent, noted
 from .wire import (

@@ -16,7 +16,7 @@ from .permit import Permit, permit_from_record
 from .secret import Secret
 
 if TYPE_CHECKING:
-    from .login import LoginClient
+    from .login_client import LoginClient
 
 __all__ = [
     "Answer",

@@ -69,3 +69,8 @@ MODULES = sorted(
 def test_the_examples_in_docstrings_run(name: str) -> None:
     failed, _ = doctest.testmod(importlib.import_module(name))
     assert failed == 0
+
+
+def test_no_module_hides_a_public_name() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(vo_auth.__path__)}
+    assert modules & set(vo_auth.__all__) == set()

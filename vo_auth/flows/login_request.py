@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..archive import Grant, LoginContext
 from ..errors import CredentialsRejectedError, LoginAnswerError, UnusableCredentialsError, VoAuthError
-from ..login import LoginAnswer, LoginClient
+from ..login_client import LoginAnswer, LoginClient
 from ..permit import BearerPermit, CookiePermit, HeaderPermit, Permit
 from ..secret import Secret
 from ._base import NoRenewal

@@ -14,7 +14,7 @@ from ..errors import (
     MissingDependencyError,
     UnusableCredentialsError,
 )
-from ..login import LoginAnswer
+from ..login_client import LoginAnswer
 from ..permit import BearerPermit
 from ..secret import Secret
 from ._base import NoRenewal

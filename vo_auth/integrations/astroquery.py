@@ -20,7 +20,7 @@ from astroquery.query import BaseQuery, BaseVOQuery
 from astroquery.utils.tap.core import Tap
 from requests.structures import CaseInsensitiveDict
 
-from ..attach import Attachment, attach_session, detach_session
+from ..attachment import Attachment, attach_session, detach_session
 from ..edge import is_anonymous
 from ..errors import AnonymousWarning, AttachError, VoAuthError
 from ..published import PUBLISHED

@@ -9,7 +9,7 @@ import pyvo.auth
 import requests
 from pyvo.auth import securitymethods
 
-from ..attach import Attachment, attach_session, detach_session
+from ..attachment import Attachment, attach_session, detach_session
 from ..domain import Origin, Target
 from ..errors import AttachError
 

@@ -11,7 +11,7 @@ from ..archive import Archive, Flow, Grant, LoginContext
 from ..clock import Clock
 from ..credentials import Chosen, CredentialChain, ExplicitSource
 from ..errors import CredentialsNotFoundError, CredentialsRejectedError, PermitExpiredError, VoAuthError
-from ..login import LoginClient
+from ..login_client import LoginClient
 from ..scrub import scrubbed
 from .held import Held, Key, Want
 from .rejections import Rejections
