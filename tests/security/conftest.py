@@ -241,7 +241,7 @@ class _ProxyHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    do_GET = do_POST = do_HEAD = _forward
+    do_GET = do_POST = do_HEAD = _forward  # noqa: N815 (the names that http.server asks for)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
