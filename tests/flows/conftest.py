@@ -15,7 +15,7 @@ import pytest
 from vo_auth import Archive, Domain, Secret
 from vo_auth.archive import Flow, LoginContext
 from vo_auth.clock import Clock
-from vo_auth.login import LoginClient
+from vo_auth.login_client import LoginClient
 
 
 @dataclass

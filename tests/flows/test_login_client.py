@@ -16,7 +16,7 @@ import trustme
 from vo_auth.clock import Clock
 from vo_auth.domain import Origin
 from vo_auth.errors import LoginAnswerError, LoginError, LoginUnreachableError
-from vo_auth.login import LoginClient, mask_login_urls, parse_date
+from vo_auth.login_client import LoginClient, mask_login_urls, parse_date
 from vo_auth.testing import assert_no_secret
 
 FAKE = "obviously-fake"

@@ -17,7 +17,7 @@ from vo_auth.errors import (
     UnusableCredentialsError,
 )
 from vo_auth.flows import LoginFunction, LoginRequest
-from vo_auth.login import LoginClient
+from vo_auth.login_client import LoginClient
 from vo_auth.permit import BasicPermit, BearerPermit, CookiePermit, HeaderPermit, Permit
 
 FAKE = "obviously-fake"

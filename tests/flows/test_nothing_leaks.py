@@ -15,7 +15,7 @@ from vo_auth.clock import Clock
 from vo_auth.credentials import CredentialChain, ExplicitSource
 from vo_auth.errors import CredentialsRejectedError, VoAuthError
 from vo_auth.flows import LoginFunction, LoginRequest, PasswordGrant
-from vo_auth.login import LoginClient
+from vo_auth.login_client import LoginClient
 from vo_auth.permit import BearerPermit, Permit
 from vo_auth.testing import assert_no_secret
 from vo_auth.wallet import Want
