@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..votable import Column
@@ -35,6 +35,8 @@ class Table:
     rights
         Which rows a user may see, asked again for every query; None for all rows, for everybody. It holds for every
         reference to the table: joins, subqueries, aggregates, aliases, common table expressions.
+    facts
+        Its values in the further columns of TAP_SCHEMA.tables, by name (:attr:`TapSettings.table_columns`).
     """
 
     name: str
@@ -43,6 +45,7 @@ class Table:
     description: str = ""
     utype: str = ""
     rights: Rights | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def schema(self) -> str:
@@ -76,6 +79,8 @@ class TapSettings:
         Whether those jobs are in the list that the anonymous see.
     minimum_seconds
         Seconds that every query takes at least, asked when it starts; None for no such delay.
+    table_columns
+        Columns that TAP_SCHEMA.tables has beside the standard's (TAP 1.1, section 4: a service may add its own).
     """
 
     base_path: str = "/tap"
@@ -91,3 +96,4 @@ class TapSettings:
     anonymous_jobs: bool = True
     list_anonymous_jobs: bool = False
     minimum_seconds: Callable[[], float] | None = None
+    table_columns: tuple[Column, ...] = ()

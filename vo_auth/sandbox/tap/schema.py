@@ -69,20 +69,22 @@ _DESCRIPTIONS = {
 }
 
 
-def tap_schema(tables: Sequence[Table]) -> tuple[Table, ...]:
+def tap_schema(tables: Sequence[Table], *, table_columns: Sequence[Column] = ()) -> tuple[Table, ...]:
     """Describe tables in tables.
 
     Parameters
     ----------
     tables
         The service's own tables.
+    table_columns
+        Further columns of TAP_SCHEMA.tables, filled from each table's ``facts``.
 
     Returns
     -------
     tuple[Table, ...]
         The five tables of TAP_SCHEMA, which describe themselves too.
     """
-    shapes = zip(_DESCRIPTIONS, (_SCHEMAS, _TABLES, _COLUMNS, _KEYS, _KEY_COLUMNS), strict=True)
+    shapes = zip(_DESCRIPTIONS, (_SCHEMAS, (*_TABLES, *table_columns), _COLUMNS, _KEYS, _KEY_COLUMNS), strict=True)
     empty = [
         Table(name=f"tap_schema.{name}", columns=columns, rows=(), description=_DESCRIPTIONS[name])
         for name, columns in shapes
@@ -112,6 +114,7 @@ def _table_row(table: Table, index: int) -> dict[str, Any]:
         "utype": table.utype or None,
         "description": table.description or None,
         "table_index": index,
+        **table.facts,
     }
 
 

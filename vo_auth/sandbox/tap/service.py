@@ -54,7 +54,7 @@ class TapService:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
-        self._tables = (*tables, *tap_schema(tables))
+        self._tables = (*tables, *tap_schema(tables, table_columns=settings.table_columns))
         self._identify = identify
         self._headers = headers
         self._since = clock()
