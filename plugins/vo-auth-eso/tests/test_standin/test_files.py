@@ -10,15 +10,17 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vo_auth_eso.standin import lzw
 from vo_auth_eso.standin.columns import OBSCORE, RAW
-from vo_auth_eso.standin.content import ESTIMATED_SIZE, file_name, make_file, make_fits
+from vo_auth_eso.standin.content import estimated_size, file_name, make_file, make_fits
 from vo_auth_eso.standin.holdings import frames, get_frame
 from vo_auth_eso.standin.rows import obscore_row, raw_row
 from vo_auth_eso.standin.sky import galactic
@@ -48,11 +50,16 @@ def test_gzip_unpacks_every_kind_of_raw_frame():
 def test_every_file_is_valid_fits_whose_header_agrees_with_its_row():
     for frame in frames():
         data = make_fits(frame)
-        assert len(data) == ESTIMATED_SIZE
+        assert len(data) == estimated_size(frame)
         with fits.open(io.BytesIO(data)) as hdus:
             hdus.verify("exception")
-            header = hdus[0].header
-            assert hdus[0].data.shape == (32, 32)
+            header, shape = hdus[0].header, hdus[0].data.shape
+        if frame.level == "product":
+            row = obscore_row(frame)
+            channels = row["em_xel"] if row["em_xel"] > 1 else None
+            assert shape == tuple(size for size in (channels, row["s_xel2"], row["s_xel1"]) if size)
+        else:
+            assert shape == (32, 32)
         if frame.level == "raw":
             row = raw_row(frame)
             assert header["ARCFILE"] == f"{row['dp_id']}.fits"
@@ -82,6 +89,27 @@ def test_the_data_are_the_same_in_every_process():
     seeded = {**os.environ, "PYTHONHASHSEED": "7"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=seeded, text=True)
     assert done.stdout.strip() == hashlib.sha256(b"".join(make_file(frame) for frame in frames())).hexdigest()
+
+
+def test_the_footprint_of_a_product_is_that_of_its_world_coordinates():
+    checked = set()
+    for frame in frames(level="product"):
+        row = obscore_row(frame)
+        shape, *numbers = row["s_region"].replace("J2000 ", "").split()
+        checked.add((row["dataproduct_type"], shape))
+        if shape == "POLYGON":
+            corners = WCS(fits.Header.fromstring(make_fits(frame))).celestial.calc_footprint(center=False)
+            assert np.array(numbers, dtype=float).reshape(4, 2) == pytest.approx(corners, abs=2e-6)
+    assert checked == {("image", "POLYGON"), ("cube", "POLYGON"), ("spectrum", "POSITION")}
+
+
+def test_the_axis_of_wavelength_spans_what_the_row_says():
+    for frame in frames(level="product"):
+        row = obscore_row(frame)
+        if row["em_xel"] > 1:
+            axis = WCS(fits.Header.fromstring(make_fits(frame))).spectral
+            ends = axis.wcs_pix2world([[-0.5], [row["em_xel"] - 0.5]], 0).ravel()
+            assert ends == pytest.approx((row["em_min"], row["em_max"]), rel=1e-6)
 
 
 def test_rows_have_only_the_columns_of_their_table():

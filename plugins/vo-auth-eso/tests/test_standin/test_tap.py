@@ -207,7 +207,6 @@ def test_the_printed_record_of_the_notebook_is_there_to_the_letter(session):
     assert {name: row[name] for name in expected} == expected
 
 
-@pytest.mark.xfail(strict=True, reason="the TAP parts compare 'a' and 'a ' as different; SQL-92 (8.2) pads with blanks")
 def test_blanks_at_the_end_of_a_value_do_not_count_as_in_the_notebooks_own_query(session):
     assert count(session(), query=f"{COUNT} where prog_id = '{SEED_RUN} '") == len(raw_frames(SEED_RUN))
 

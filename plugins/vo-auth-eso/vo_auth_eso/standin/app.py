@@ -8,24 +8,23 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from vo_auth.sandbox import Bench
-from vo_auth.sandbox.tap import Table, TapService, TapSettings
+from vo_auth.sandbox.tap import TapService, TapSettings
 
 from .calselector import CalSelector
-from .columns import OBSCORE, RAW
 from .datalink import DataLink
-from .holdings import frames
+from .headers import HeaderService
 from .identity import Identities
 from .observatory import HOSTS, USERS
 from .pages import EXAMPLES
 from .portal import DataPortal
-from .rights import visible_rows
-from .rows import obscore_row, raw_row
+from .soda import Soda
 from .sso import SingleSignOn
+from .tables import CATALOGUE_FACTS, catalogue_tables, observation_tables
 
 __all__ = ["make_app"]
 
 _SSO, _ARCHIVE, _PORTAL = HOSTS
-_SERVICES = {"sso": _SSO, "tap_obs": _ARCHIVE, "datalink": _ARCHIVE, "calselector": _ARCHIVE}
+_SERVICES = {"sso": _SSO} | dict.fromkeys(("tap_obs", "tap_cat", "datalink", "calselector", "hdr"), _ARCHIVE)
 _SERVICES |= {"dataPortal": _PORTAL, "rh": _PORTAL}
 
 
@@ -47,42 +46,27 @@ def make_app(bench: Bench) -> web.Application:
     """
     identities = Identities(bench)
     app = web.Application(middlewares=[_Gate(bench).middleware()])
-    tap = _tap(bench, identities)
-    app.add_routes(tap.routes())
-    for service in (SingleSignOn, DataPortal, DataLink, CalSelector):
-        app.add_routes(service(bench, identities).routes())
+    taps = (_observations(bench, identities), _catalogues(bench))
+    services = (SingleSignOn, DataPortal, Soda, DataLink, CalSelector, HeaderService)
+    for service in (*taps, *(make(bench, identities) for make in services)):
+        app.add_routes(service.routes())
     app.on_response_prepare.append(_signature(bench, identities))
 
     async def close(_app: web.Application) -> None:
-        tap.close()
+        for tap in taps:
+            tap.close()
 
     app.on_cleanup.append(close)
     return app
 
 
-def _tap(bench: Bench, identities: Identities) -> TapService:
+def _observations(bench: Bench, identities: Identities) -> TapService:
     people = {user.username: user for user in USERS.values()}
 
     def identify(request: web.Request) -> str | None:
         user = identities.find_sender(request)
         return user.username if user else None
 
-    tables = (
-        Table(
-            name="dbo.raw",
-            columns=RAW,
-            rows=[raw_row(frame) for frame in frames(level="raw")],
-            description="Raw data of all instruments; searches are made with the permissions of who asks",
-            rights=lambda username: visible_rows(people.get(username or "")),
-        ),
-        Table(
-            name="ivoa.ObsCore",
-            columns=OBSCORE,
-            rows=[obscore_row(frame) for frame in frames(level="product")],
-            description="Processed data, public ones only",
-            utype="ivo://ivoa.net/std/ObsCore#table-1.1",
-        ),
-    )
     settings = TapSettings(
         base_path="/tap_obs",
         title="ESO TAP: observations",
@@ -91,7 +75,22 @@ def _tap(bench: Bench, identities: Identities) -> TapService:
         examples=EXAMPLES,
         minimum_seconds=lambda: float(bench.knob("job_seconds", 0.0)),
     )
+    tables = tuple(observation_tables(people))
     return TapService(tables=tables, settings=settings, identify=identify, clock=bench.now)
+
+
+def _catalogues(bench: Bench) -> TapService:
+    """Serve the catalogues: they are public, whoever asks."""
+    settings = TapSettings(
+        base_path="/tap_cat",
+        title="ESO TAP: catalogues",
+        default_duration=60,
+        max_duration=3600,
+        minimum_seconds=lambda: float(bench.knob("job_seconds", 0.0)),
+        table_columns=CATALOGUE_FACTS,
+    )
+    tables = tuple(catalogue_tables())
+    return TapService(tables=tables, settings=settings, identify=lambda _request: None, clock=bench.now)
 
 
 class _Gate:

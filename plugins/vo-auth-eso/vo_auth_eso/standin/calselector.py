@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
@@ -24,10 +25,11 @@ __all__ = ["CalSelector"]
 
 _TERMS = {RAW2RAW: "calSelector_raw2raw", RAW2MASTER: "calSelector_raw2master"}
 TREE_TYPE = "application/xml; content=calselector"
+_PART_TYPE = "application/xml;content=calselector"
 
 
 class CalSelector:
-    """Answer at archive.eso.org/calselector, by GET.
+    """Answer at archive.eso.org/calselector: by GET about one frame, by POST about one or several.
 
     Parameters
     ----------
@@ -43,7 +45,8 @@ class CalSelector:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this service."""
-        return [web.get("/calselector/v1/associations", self.answer_associations)]
+        path = "/calselector/v1/associations"
+        return [web.get(path, self.answer_associations), web.post(path, self.answer_form)]
 
     async def answer_associations(self, request: web.Request) -> web.StreamResponse:
         """Answer with the calibrations as a table, or with the association tree."""
@@ -60,6 +63,23 @@ class CalSelector:
             links = list(self._links(find_cascade(frame, mode), mode))
         document = datalink_document(links, extra_columns=eso_columns("eso_category", "eso_datalink"))
         return web.Response(body=document, headers={"Content-Type": DATALINK_TYPE})
+
+    async def answer_form(self, request: web.Request) -> web.StreamResponse:
+        """Answer with one association tree, or with several in one multipart document.
+
+        UNVERIFIED: what the archive answers about a frame that it does not know. Here the others are answered, and a
+        request without any other is not found; so a protected frame cannot be told from none.
+        """
+        form = await request.post()
+        dp_ids = list(dict.fromkeys(str(value) for value in form.getall("dp_id", [])))
+        mode = str(form.get("mode", RAW2RAW))
+        if not any(dp_ids) or mode not in _TERMS:
+            return web.Response(status=400, text="Needed: dp_id, once or several times; mode=Raw2Raw|Raw2Master\n")
+        user = self._identities.find_sender(request)
+        found = [frame for frame in (_find(dp_id, user) for dp_id in dp_ids) if frame is not None]
+        if len(dp_ids) == 1 or not found:
+            return await _send_tree(request, found[0] if found else None, mode)
+        return _send_trees([find_cascade(frame, mode) for frame in found])
 
     def _links(self, cascade: Cascade, asked: str) -> Iterator[Link]:
         frame = cascade.frame
@@ -103,9 +123,23 @@ async def _send_tree(request: web.Request, frame: Frame | None, mode: str) -> we
     if frame is None:  # UNVERIFIED: what the archive answers here; it must not tell a protected frame from none
         return web.Response(status=404, text="The frame does not exist or you do not have permission to access it.\n")
     cascade = find_cascade(frame, mode)
-    return await send_bytes(
-        request,
-        cascade.tree(),
-        filename=f"{frame.dp_id}_{cascade.mode.lower()}.xml",
-        content_type=TREE_TYPE,
+    return await send_bytes(request, cascade.tree(), filename=_tree_name(cascade), content_type=TREE_TYPE)
+
+
+def _tree_name(cascade: Cascade) -> str:
+    return f"{cascade.frame.dp_id}_{cascade.mode.lower()}.xml"
+
+
+def _send_trees(cascades: Sequence[Cascade]) -> web.Response:
+    """Send one part for each frame, in the form that astroquery's recorded answer of the archive has."""
+    parts = [(_tree_name(cascade), cascade.tree()) for cascade in cascades]
+    boundary = hashlib.sha256(b"".join(tree for _, tree in parts)).hexdigest()[:36]
+    body = b"".join(
+        f'--{boundary}\r\nContent-Disposition: attachment; filename="{name}"\r\n'
+        f"Content-Type: {_PART_TYPE}\r\nContent-Length: {len(tree)}\r\n\r\n".encode()
+        + tree
+        + b"\r\n"
+        for name, tree in parts
     )
+    content_type = f"multipart/form-data; boundary={boundary};charset=UTF-8"
+    return web.Response(body=body + f"--{boundary}--\r\n".encode(), headers={"Content-Type": content_type})

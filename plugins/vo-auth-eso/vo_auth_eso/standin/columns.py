@@ -1,14 +1,15 @@
-"""The columns of ``dbo.raw`` and ``ivoa.ObsCore``.
+"""The columns of ``dbo.raw``, ``ivoa.ObsCore``, ``ist.apex_quicklooks`` and of the catalogues.
 
 Names and their order are those of the archive as astroquery's recorded answers show them; the units, types and
-descriptions follow the archive's own where they are published, and are plain words elsewhere.
+descriptions follow the archive's own where they are published, and are plain words elsewhere. The catalogues are
+invented.
 """
 
 from __future__ import annotations
 
 from vo_auth.sandbox.votable import Column
 
-__all__ = ["OBSCORE", "RAW"]
+__all__ = ["CATALOGUE", "OBSCORE", "QUICKLOOK", "RAW"]
 
 # name | datatype | unit | ucd | xtype | description
 _RAW = """
@@ -134,6 +135,32 @@ t_xel | long | | meta.number | | Number of elements in time | Char.TimeAxis.numB
 target_name | char | | meta.id;src | | Target | Target.Name
 """
 
+# name | datatype | unit | ucd | xtype | description
+_QUICKLOOK = """
+access_estsize | long | kbyte | phys.size;meta.file | | Estimated size of the file
+access_url | char | | meta.ref.url | | Link that downloads the file
+instrument | char | | meta.id;instr | | Name of the instrument
+instrument_type | char | | meta.code.class | | Type of the instrument
+partner | char | | meta.id | | Partner whose time was used
+pi_coi | char | | meta.id.PI | | Principal investigator
+prog_id | char | | meta.id;obs.proposal | | Identifier of the observing run
+prog_title | char | | meta.title;obs.proposal | | Title of the programme
+prog_type | char | | meta.code;obs.proposal | | Type of the programme
+project_id | char | | meta.id | | Identifier of the project, as APEX writes it
+quicklook_id | char | | meta.id;meta.main | | Identifier of the file
+release_date | char | | time.release | timestamp | When the file became public
+"""
+
+# name | datatype | unit | ucd | xtype | description
+_CATALOGUE = """
+source_id | char | | meta.id;meta.main | | Name of the source
+ra | double | deg | pos.eq.ra;meta.main | | Right ascension (ICRS)
+dec | double | deg | pos.eq.dec;meta.main | | Declination (ICRS)
+mag | double | mag | phot.mag;em.opt.R | | Magnitude in R
+mag_err | double | mag | stat.error;phot.mag;em.opt.R | | Its error
+class_star | double | | src.class.starGalaxy | | 1 for a star, 0 for a galaxy
+"""
+
 
 def _columns(table: str, *, indexed: frozenset[str], principal: frozenset[str]) -> tuple[Column, ...]:
     found = []
@@ -164,4 +191,14 @@ OBSCORE = _columns(
     _OBSCORE,
     indexed=frozenset({"dp_id", "obs_publisher_did", "proposal_id"}),
     principal=frozenset({"access_url", "dp_id", "instrument_name", "obs_collection", "s_dec", "s_ra", "target_name"}),
+)
+QUICKLOOK = _columns(
+    _QUICKLOOK,
+    indexed=frozenset({"project_id", "quicklook_id"}),
+    principal=frozenset({"access_url", "project_id", "quicklook_id"}),
+)
+CATALOGUE = _columns(
+    _CATALOGUE,
+    indexed=frozenset({"source_id"}),
+    principal=frozenset({"source_id", "ra", "dec", "mag"}),
 )

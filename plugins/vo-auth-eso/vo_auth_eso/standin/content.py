@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 from astropy.io import fits
@@ -11,19 +12,29 @@ from astropy.io import fits
 from .holdings import get_frame
 from .lzw import compress
 from .model import Frame, scatter
+from .products import find_geometry
 
 __all__ = [
-    "ESTIMATED_SIZE",
+    "estimated_size",
     "file_name",
     "file_size",
+    "header_text",
     "make_file",
     "make_fits",
     "modified_julian_date",
     "original_name",
 ]
 
-ESTIMATED_SIZE = 5760  # bytes of every file before compression: one block of header, one of data
-_SIDE = 32
+_BLOCK = 2880  # bytes: FITS standard 4.0, section 3.1
+_SHAPE = (32, 32)  # of every file that is no science product
+
+
+def estimated_size(frame: Frame) -> int:
+    """Return the size of a file before compression, in bytes, without making the file."""
+    geometry = find_geometry(frame)
+    pixels = prod(geometry.shape if geometry else _SHAPE)
+    header = 2 if geometry else 1
+    return (header + -(-pixels * 2 // _BLOCK)) * _BLOCK
 
 
 def file_name(frame: Frame, *, packed: bool = True) -> str:
@@ -85,7 +96,7 @@ def make_fits(frame: Frame) -> bytes:
     Returns
     -------
     bytes
-        One image with a header that agrees with the frame's row in ``dbo.raw``.
+        One image with a header that agrees with the frame's row in ``dbo.raw`` or ``ivoa.ObsCore``.
     """
     return _plain(frame.dp_id)
 
@@ -98,17 +109,36 @@ def _packed(dp_id: str) -> bytes:
 @lru_cache(maxsize=256)
 def _plain(dp_id: str) -> bytes:
     frame = get_frame(dp_id)
+    geometry = find_geometry(frame)
     level = round(scatter(dp_id, 100, 900))
-    rows, columns = np.mgrid[0:_SIDE, 0:_SIDE]
-    image = (level + (rows * 7 + columns * 3) % 11).astype(np.int16)
+    places = np.indices(geometry.shape if geometry else _SHAPE)
+    pattern = sum(factor * place for factor, place in zip((3, 7, 5), places[::-1], strict=False))
+    image = (level + pattern % 11).astype(np.int16)
     file = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(data=image, header=_header(frame))]).writeto(file)
     return file.getvalue()
 
 
+def header_text(frame: Frame) -> str:
+    """Return the header of a frame's file, one card a line.
+
+    Parameters
+    ----------
+    frame
+        The frame.
+
+    Returns
+    -------
+    str
+        From ``SIMPLE`` to ``END``.
+    """
+    header = fits.Header.fromstring(make_fits(frame))
+    return "\n".join([*(str(card).rstrip() for card in header.cards), "END"])
+
+
 def _header(frame: Frame) -> fits.Header:
     header = fits.Header()
-    cards = {
+    cards: dict[str, str | float] = {
         "ORIGIN": "SANDBOX",
         "TELESCOP": frame.run.instrument.telescope,
         "INSTRUME": frame.run.instrument.name,
@@ -130,9 +160,29 @@ def _header(frame: Frame) -> fits.Header:
     }
     if frame.level != "raw":
         cards["HIERARCH ESO PRO CATG"] = frame.role
+    geometry = find_geometry(frame)
+    if geometry is not None:
+        cards |= _product_cards(frame) | geometry.cards(frame)
     for keyword, value in cards.items():
         header[keyword] = value
     return header
+
+
+def _product_cards(frame: Frame) -> dict[str, str | float]:
+    """Return what ESO's standard for science data products asks for beside the cards of raw frames."""
+    return {
+        "PRODCATG": frame.role,
+        "PROG_ID": frame.run.prog_id,
+        "OBID1": frame.block,
+        "NCOMBINE": 1,
+        "OBSTECH": frame.technique,
+        "TEXPTIME": frame.exposure,
+        "FLUXCAL": "ABSOLUTE",
+        "PROCSOFT": "sandbox",
+        "SPECSYS": "BARYCENT",
+        "WAVELMIN": frame.run.instrument.lambda_min,
+        "WAVELMAX": frame.run.instrument.lambda_max,
+    }
 
 
 def modified_julian_date(frame: Frame) -> float:

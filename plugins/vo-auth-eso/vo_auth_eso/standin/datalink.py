@@ -12,7 +12,7 @@ from aiohttp import web
 
 from vo_auth.sandbox import Bench
 from vo_auth.sandbox.datalink import DATALINK_TYPE, Link, datalink_document
-from vo_auth.sandbox.votable import Column
+from vo_auth.sandbox.votable import Column, ServiceDescriptor
 
 from .content import file_name, file_size
 from .holdings import get_frame
@@ -21,6 +21,7 @@ from .model import Frame, User
 from .portal import FITS_TYPE, NIGHT_LOG
 from .rights import may_see
 from .rows import datalink_url, file_url
+from .soda import describe_cutouts
 
 __all__ = ["CALSELECTOR", "DataLink", "eso_columns", "laconic_link", "SEMANTICS"]
 
@@ -74,18 +75,23 @@ class DataLink:
         wish = request.query.get("eso_download")
         if wish is not None:
             return _lead(wish, identifiers)
-        links = [link for identifier in identifiers for link in self._links(identifier, user)]
-        document = datalink_document(links, extra_columns=eso_columns("eso_origfile", "eso_category", "eso_datalink"))
+        links: list[Link] = []
+        services: list[ServiceDescriptor] = []
+        for identifier in dict.fromkeys(identifiers):
+            frame = _find(identifier, user)
+            if frame is None:
+                links.append(laconic_link(identifier))
+                continue
+            links += self._links(frame)
+            cutouts = describe_cutouts(frame)
+            if cutouts is not None:
+                links.append(cutouts[0])
+                services.append(cutouts[1])
+        columns = eso_columns("eso_origfile", "eso_category", "eso_datalink")
+        document = datalink_document(links, extra_columns=columns, services=services)
         return web.Response(body=document, headers={"Content-Type": DATALINK_TYPE})
 
-    def _links(self, identifier: str, user: User | None) -> Iterator[Link]:
-        try:
-            frame = get_frame(identifier.removeprefix(_PREFIX))
-        except KeyError:
-            frame = None
-        if frame is None or not identifier.startswith(_PREFIX) or not may_see(user, frame.run):
-            yield laconic_link(identifier)
-            return
+    def _links(self, frame: Frame) -> Iterator[Link]:
         yield self._this(frame)
         if frame.level == "raw" and frame.category == "SCIENCE":
             yield _calibrations(frame, "raw2raw", "Raw2Raw", "raw")
@@ -108,6 +114,15 @@ class DataLink:
                 **category,
             },
         )
+
+
+def _find(identifier: str, user: User | None) -> Frame | None:
+    """Return a frame that this user may see."""
+    try:
+        frame = get_frame(identifier.removeprefix(_PREFIX))
+    except KeyError:
+        return None
+    return frame if identifier.startswith(_PREFIX) and may_see(user, frame.run) else None
 
 
 def _calibrations(frame: Frame, term: str, mode: str, word: str) -> Link:

@@ -211,6 +211,11 @@ _SEQUENCES = (
         kind="STAR,WAVE", target="DEMO-QUIET-STAR", ra=85.1894, dec=-20.1442, exposure=900.0,
         block=3112140, role="SCIENCE.SPECTRUM", level="product",
     ),
+    Sequence(
+        prog_id=PROPRIETARY_RUN, first="2026-10-20T09:12:00", count=2, step=60.0, technique="IFU",
+        target="DEMO-FIELD", ra=53.1625, dec=-27.7914, exposure=4800.0, block=4118200,
+        role="SCIENCE.CUBE.IFS", level="product",
+    ),
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 from .model import Frame
 
-__all__ = ["EXAMPLES", "LOGIN_MARKER", "login_page", "night_log_page", "portal_page"]
+__all__ = ["EXAMPLES", "LOGIN_MARKER", "header_page", "login_page", "night_log_page", "portal_page"]
 
 #: What every login page of a CAS server has and no other page here: the hidden field of its form.
 LOGIN_MARKER = 'name="execution"'
@@ -90,6 +90,33 @@ def night_log_page(frame: Frame) -> str:
 <body>
 <pre>
 {text}
+</pre>
+</body>
+</html>
+"""
+
+
+def header_page(frame: Frame, header: str) -> str:
+    """Return the page that shows the FITS header of a file.
+
+    Parameters
+    ----------
+    frame
+        The file.
+    header
+        Its header, one card a line.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{escape(frame.dp_id)}</title></head>
+<body>
+<pre>
+{escape(header, quote=False)}
 </pre>
 </body>
 </html>

@@ -14,10 +14,11 @@ from .holdings import get_frame
 from .identity import Identities
 from .model import Frame
 from .pages import login_page, night_log_page, portal_page
+from .quicklooks import QUICKLOOKS
 from .rights import may_fetch, may_see
 from .sso import LOGIN_URL
 
-__all__ = ["DataPortal", "FITS_TYPE", "NIGHT_LOG"]
+__all__ = ["DataPortal", "FITS_TYPE", "NIGHT_LOG", "refuse"]
 
 FITS_TYPE = "application/fits"
 NIGHT_LOG = ".NL"  # what a night log's address has behind the frame's identifier
@@ -56,6 +57,10 @@ class DataPortal:
     async def answer_file(self, request: web.Request) -> web.StreamResponse:
         """Answer with a file or a night log, to those who may have it."""
         name = request.match_info["name"]
+        if name in QUICKLOOKS:
+            self._bench.count("downloads")
+            data = QUICKLOOKS[name].make_file()
+            return await send_bytes(request, data, filename=name, content_type="application/x-tar")
         user = self._identities.find_sender(request, basic=True)
         try:
             frame = get_frame(name.removesuffix(NIGHT_LOG))
@@ -63,9 +68,9 @@ class DataPortal:
             return web.Response(status=404, text="No such file.\n")
         if name.endswith(NIGHT_LOG):
             allowed = may_see(user, frame.run)
-            return _night_log(frame) if allowed else self._refuse(request)
+            return _night_log(frame) if allowed else refuse(self._bench, request)
         if not may_fetch(user, frame, now=self._bench.now()):
-            return self._refuse(request)
+            return refuse(self._bench, request)
         self._bench.count("downloads")
         packed = bool(self._bench.knob("packed", True))
         return await send_bytes(
@@ -76,18 +81,32 @@ class DataPortal:
             last_modified=frame.start,
         )
 
-    def _refuse(self, request: web.Request) -> web.StreamResponse:
-        """Refuse alike the anonymous and those without rights."""
-        self._bench.count("refused_downloads")
-        manner = self._bench.knob("login_page", "")
-        service = f"https://{request.host}{request.path_qs}"
-        if manner == "redirect":
-            return web.Response(status=302, headers={"Location": f"{LOGIN_URL}?service={quote(service, safe='')}"})
-        if manner == "page":
-            return web.Response(text=login_page(service), content_type="text/html")
-        challenge = self._bench.knob("www_authenticate")
-        headers = {"WWW-Authenticate": challenge} if challenge else {}
-        return web.Response(status=401, text="Access denied.\n", headers=headers)
+
+def refuse(bench: Bench, request: web.Request) -> web.StreamResponse:
+    """Refuse a download: alike to the anonymous and to those without rights.
+
+    Parameters
+    ----------
+    bench
+        With the knobs ``login_page`` and ``www_authenticate`` of :class:`DataPortal`.
+    request
+        The one that is refused.
+
+    Returns
+    -------
+    web.StreamResponse
+        A 401, or whatever the knobs say.
+    """
+    bench.count("refused_downloads")
+    manner = bench.knob("login_page", "")
+    service = f"https://{request.host}{request.path_qs}"
+    if manner == "redirect":
+        return web.Response(status=302, headers={"Location": f"{LOGIN_URL}?service={quote(service, safe='')}"})
+    if manner == "page":
+        return web.Response(text=login_page(service), content_type="text/html")
+    challenge = bench.knob("www_authenticate")
+    headers = {"WWW-Authenticate": challenge} if challenge else {}
+    return web.Response(status=401, text="Access denied.\n", headers=headers)
 
 
 def _night_log(frame: Frame) -> web.Response:

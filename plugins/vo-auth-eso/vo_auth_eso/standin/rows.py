@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from .content import ESTIMATED_SIZE, modified_julian_date, original_name
+from .content import estimated_size, modified_julian_date, original_name
 from .model import Frame, scatter
+from .products import FIELD, find_geometry
 from .sky import ecliptic, galactic
 
 __all__ = ["DATALINK", "PORTAL", "datalink_url", "file_url", "obscore_row", "raw_row"]
 
 DATALINK = "archive.eso.org/datalink/links"
 PORTAL = "https://dataportal.eso.org"
-
-_PRODUCT_TYPES = {"SCIENCE.IMAGE": "image", "SCIENCE.CUBE.IFS": "cube", "SCIENCE.SPECTRUM": "spectrum"}
 
 # ESO's notebook on authentication prints this record: it is kept to the letter.
 _PRINTED = {
@@ -57,7 +56,7 @@ def raw_row(frame: Frame) -> dict[str, Any]:
         Values by column name; columns that are missing are NULL.
     """
     return {
-        "access_estsize": -(-ESTIMATED_SIZE // 1024),
+        "access_estsize": -(-estimated_size(frame) // 1024),
         "access_url": file_url(frame),
         "datalink_url": datalink_url(frame, scheme="http"),
         **_observation(frame),
@@ -173,11 +172,10 @@ def obscore_row(frame: Frame) -> dict[str, Any]:
     start = modified_julian_date(frame)
     end = start + frame.exposure / 86400
     return {
-        "access_estsize": -(-ESTIMATED_SIZE // 1024),
+        "access_estsize": -(-estimated_size(frame) // 1024),
         "access_format": "application/x-votable+xml;content=datalink",
         "access_url": datalink_url(frame, scheme="http"),
         "calib_level": 2,
-        "dataproduct_type": _PRODUCT_TYPES[frame.role],
         "dp_id": frame.dp_id,
         "last_mod_date": _stamp(frame.start + timedelta(days=1)),
         "multi_ob": "S",
@@ -205,26 +203,28 @@ def obscore_row(frame: Frame) -> dict[str, Any]:
 
 
 def _coverage(frame: Frame) -> dict[str, Any]:
-    instrument = frame.run.instrument
+    instrument, geometry = frame.run.instrument, find_geometry(frame)
+    if geometry is None:
+        raise ValueError(f"{frame.dp_id} is no science product")
     gal_lon, gal_lat = galactic(frame.ra, frame.dec)
-    half = 0.01
-    corners = ((-half, -half), (-half, half), (half, half), (half, -half))
-    outline = " ".join(f"{frame.ra + dx:.6f} {frame.dec + dy:.6f}" for dx, dy in corners)
+    outline = " ".join(f"{value:.6f}" for value in geometry.footprint(frame))
     return {
+        "dataproduct_type": geometry.kind,
         "em_max": instrument.lambda_max * 1e-9,
         "em_min": instrument.lambda_min * 1e-9,
-        "em_xel": 1,
+        "em_xel": geometry.channels or 1,
         "facility_name": instrument.telescope,
         "gal_lat": gal_lat,
         "gal_lon": gal_lon,
         "instrument_name": instrument.name,
         "s_dec": frame.dec,
-        "s_fov": 2 * half,
+        "s_fov": FIELD,
+        "s_pixel_scale": round(FIELD / geometry.side * 3600, 6) if geometry.side else None,
         "s_ra": frame.ra,
-        "s_region": f"POLYGON J2000 {outline}",
+        "s_region": f"POLYGON J2000 {outline}" if outline else f"POSITION J2000 {frame.ra} {frame.dec}",
         "s_resolution": 0.8,
-        "s_xel1": 32,
-        "s_xel2": 32,
+        "s_xel1": geometry.side or None,
+        "s_xel2": geometry.side or None,
         "t_xel": 1,
     }
 
