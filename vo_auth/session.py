@@ -180,8 +180,9 @@ class AuthSession(requests.Session):
         """
         if self.trust_env:
             text = url.decode() if isinstance(url, bytes) else url or ""
-            proxies = proxies or {}
-            proxies = {**self._environment.proxies(text, proxies.get("no_proxy")), **proxies}
+            proxies = dict(proxies or {})
+            for scheme, proxy in self._environment.proxies(text, proxies.get("no_proxy")).items():
+                proxies.setdefault(scheme, proxy)
             if verify is True or verify is None:
                 verify = self._environment.bundle() or verify
         return {

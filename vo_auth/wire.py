@@ -66,7 +66,7 @@ class KeptCookies:
 
     def keep(self, key: JarKey, request: PreparedRequest, response: Response) -> None:
         """Take the cookies of a dressed answer away from it; a flood pushes the oldest ones out."""
-        if not any(name in response.headers for name in _SET_COOKIE):
+        if not response.cookies and not any(name in response.headers for name in _SET_COOKIE):
             return
         with self._guard:
             jar = self._jars.setdefault(key, RequestsCookieJar())
