@@ -163,6 +163,7 @@ def login(
     """
     from .wallet import Account, default_wallet
 
+    credentials = _hidden(credentials)  # at once: a traceback with locals would show them
     archive, realm = _find(archive_or_url)
     wallet = default_wallet()
     want = _want(archive, account, realm=realm, interactive=interactive)
@@ -306,6 +307,10 @@ def _want(
         interactive=interactive,
         min_life=min_life,
     )
+
+
+def _hidden(credentials: dict[str, str | Secret]) -> dict[str, str | Secret]:
+    return {name: Secret(value) if isinstance(value, str) else value for name, value in credentials.items()}
 
 
 def _is(want: Want, username: str) -> bool:

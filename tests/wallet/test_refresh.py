@@ -176,11 +176,14 @@ KILLED = """
     import os, signal
     from wallet_stage import FakeFlow, make_archive, make_source
     from vo_auth.wallet import Account, Vault, Wallet, Want
-    flow = FakeFlow(Path(ARGUMENTS["archive"]), life=0.2, refresh=True)
-    wallet = Wallet(Vault(Path(ARGUMENTS["home"])), [make_source("alice")])
+    from vo_auth.clock import Clock
+    flow = FakeFlow(Path(ARGUMENTS["archive"]), refresh=True)
+    later = 0.0
+    clock = Clock(wall=lambda: time.time() + later)
+    wallet = Wallet(Vault(Path(ARGUMENTS["home"])), [make_source("alice")], clock=clock)
     want = Want(archive=make_archive(flow), account=Account("alice"))
     wallet.permit(want)
-    time.sleep(0.25)
+    later = 9 * 3600.0
     die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     if ARGUMENTS["when"] == "after the answer":
         flow.on_renewed = die

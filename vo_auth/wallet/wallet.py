@@ -392,7 +392,7 @@ class Wallet:
 
     def _long_enough(self, want: Want, held: Held) -> Held:
         left = self.seconds_left(want.archive.name, held)
-        if left is not None and left < want.min_life:
+        if want.min_life > 0 and left is not None and left < want.min_life:
             raise PermitLifeError(
                 f"{want.archive.title} gives permits for {held.grant.life:.0f} s, of which {left:.0f} s are left; "
                 f"min_life asks for {want.min_life:.0f} s: ask for less, or log in again nearer to the work"
