@@ -18,12 +18,20 @@ help:
 	@echo 'make docs     the examples of the documentation, executed'
 	@echo 'make interop  unmodified third-party programs (curl, ...) against the sandbox'
 	@echo 'make wheels   build every wheel into dist/ and try them in a fresh environment'
+	@echo 'make test-prerelease   tests of astroquery with its newest pre-release'
 	@echo 'make pins     compile requirements/dev.txt anew'
 	@echo 'make clean    remove what these targets made'
 	@echo 'PYTHON=python3.13 VENV=.venv-3.13 chooses another Python'
 
 test: install
 	$(PYTEST) -m 'not interop' --ignore tests/bench tests plugins
+
+# The same tests of astroquery with its newest pre-release, in an environment of their own.
+test-prerelease:
+	$(MAKE) install VENV=.venv-prerelease
+	.venv-prerelease/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
+	    -r requirements/astroquery-prerelease.txt
+	.venv-prerelease/bin/python -m pytest -m 'not interop' tests/attach tests/downstream
 
 demo: install
 	@$(BIN)/vo-auth demo
@@ -80,4 +88,4 @@ pins:
 clean:
 	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help test demo bench lint types docs interop wheels install pins clean
+.PHONY: help test test-prerelease demo bench lint types docs interop wheels install pins clean
