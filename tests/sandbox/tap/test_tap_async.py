@@ -326,6 +326,19 @@ def test_a_blocking_poll_ends_when_the_phase_changes(archive: Any, in_background
     assert time.monotonic() - before < 5
 
 
+def test_a_blocking_poll_ends_when_the_job_is_deleted(archive: Any, in_background: Callable[..., Any]) -> None:
+    archive.seconds = 60.0
+    session, url = running(archive)
+    other = archive.session("pi")
+    archive.received.clear()
+    poll = in_background(lambda: field(other, f"{url}?WAIT=20&PHASE=EXECUTING", "phase"))
+    archive.wait_for(f"GET {url[url.index('/tap_obs') :]}")
+    before = time.monotonic()
+    session.delete(url)
+    assert poll.result(20) == "ABORTED"
+    assert time.monotonic() - before < 5
+
+
 def test_a_blocking_poll_lasts_as_long_as_it_asks(archive: Any) -> None:
     session, url = submitted(archive)
     before = time.monotonic()

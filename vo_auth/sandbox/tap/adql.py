@@ -132,6 +132,8 @@ def parse(query: str) -> exp.Query:
         tree = trees[0]
         if not isinstance(tree, exp.Query):
             raise QueryError(f"this is not a query: {fragment(tree)}")
+        if isinstance(tree, exp.Subquery) and len([part for part in tree.args.values() if part]) > 1:
+            raise QueryError("there is something behind the query in parentheses")
         for node in tree.walk():
             _check(node)
     except ParseError as error:

@@ -76,7 +76,7 @@ def translate(query: str, tables: Mapping[str, Table]) -> Statement:
     columns = distinct_names(_columns(scope, tables))
     for node in list(tree.walk(bfs=False)):
         _to_sqlite(node)
-    sql = _without_limits_in_sets(tree).sql(dialect="sqlite", identify=True, comments=False)
+    sql = _without_parentheses(tree).sql(dialect="sqlite", identify=True, comments=False)
     return Statement(sql=sql, columns=columns, tables=used)
 
 
@@ -215,17 +215,12 @@ def _to_sqlite(node: exp.Expr) -> None:
         node.set("expressions", None)
 
 
-def _without_limits_in_sets(tree: exp.Query) -> exp.Expr:
-    """Wrap the operands of UNION and its kin that have a TOP: SQLite takes a LIMIT only at the very end."""
-
-    def wrap(node: exp.Expr) -> exp.Expr:
-        if not isinstance(node.parent, exp.SetOperation) or node.arg_key not in {"this", "expression"}:
-            return node
-        inner = node.unnest() if isinstance(node, exp.Subquery) else node
-        if not isinstance(inner, exp.Query):
-            return node
-        if inner is node and not any(inner.args.get(part) for part in ("limit", "offset", "order")):
-            return node
-        return exp.select("*").from_(inner.copy().subquery("part"), copy=False)
-
-    return tree.transform(wrap)
+def _without_parentheses(tree: exp.Query) -> exp.Query:
+    """Take away parentheses where SQLite does not know them: around the query, around an operand of UNION."""
+    while isinstance(tree, exp.Subquery):
+        tree = tree.this
+    for node in reversed(list(tree.find_all(exp.Subquery))):  # the innermost first
+        if isinstance(node.parent, exp.SetOperation) and node.arg_key in {"this", "expression"}:
+            part = exp.Subquery(this=node.this.copy(), alias=exp.TableAlias(this=exp.to_identifier("part")))
+            node.replace(exp.select("*").from_(part, copy=False))
+    return tree
