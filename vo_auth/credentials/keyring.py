@@ -6,7 +6,7 @@ import os
 import threading
 from typing import Any
 
-from ..archive import KeyringEntry
+from ..archive import Archive, KeyringEntry
 from ..errors import UnusableCredentialsError
 from ..secret import Secret
 from .base import Found, Wanted
@@ -29,19 +29,20 @@ class KeyringSource:
 
     def find(self, wanted: Wanted) -> Found | None:
         """Return the entry of the account, or of the only user the keyring knows for the service."""
-        self._reason.text = ""
+        entries = (*wanted.archive.known.keyring, KeyringEntry(service=f"vo-auth:{wanted.archive.name}"))
+        entries = tuple(entry for entry in entries if entry.field in wanted.flow.asks)
+        if not entries:
+            return None  # what was found out for another flow of this archive stays
+        self._reason.archive, self._reason.text = wanted.archive.name, ""
         if os.getpid() != self._pid:  # connections to a keyring's service do not survive a fork
             self._reason.text = "not asked in a forked process"
             return None
-        entries = (*wanted.archive.known.keyring, KeyringEntry(service=f"vo-auth:{wanted.archive.name}"))
-        for entry in entries:
-            if entry.field in wanted.flow.asks and (found := self._entry(entry, wanted)):
-                return found
-        return None
+        return next(filter(None, (self._entry(entry, wanted) for entry in entries)), None)
 
-    def looked_at(self, archive: object) -> str:
-        """Say why there was nothing."""
-        return getattr(self._reason, "text", "") or "no entry"
+    def looked_at(self, archive: Archive) -> str:
+        """Say why there was nothing for this archive just now."""
+        mine = getattr(self._reason, "archive", "") == archive.name
+        return (mine and self._reason.text) or "no entry"
 
     def _entry(self, entry: KeyringEntry, wanted: Wanted) -> Found | None:
         username = entry.username or wanted.username or ("" if wanted.is_default else wanted.account)
@@ -71,7 +72,10 @@ class KeyringSource:
             self._reason.text = "keyring is not installed: pip install keyring"
             return None
         try:
-            return keyring.get_credential(service, username or None)
+            credential = keyring.get_credential(service, username or None)
+            if credential is None and keyring.get_keyring().priority <= 0:  # one that stands for none
+                self._reason.text = "this machine has no keyring"
+            return credential
         except keyring.errors.NoKeyringError:
             self._reason.text = "this machine has no keyring"
         except Exception as error:
