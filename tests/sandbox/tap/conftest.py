@@ -75,6 +75,7 @@ class Archive:
     seconds: float = 0.0
     time: float = 1_790_000_000.0
     received: list[str] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Condition = field(default_factory=threading.Condition)
     sessions: list[requests.Session] = field(default_factory=list)
     responses: list[requests.Response] = field(default_factory=list)
@@ -97,6 +98,11 @@ class Archive:
         """Wait until a request has arrived."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: line in self.received, timeout=20)
+
+    def dawdle(self) -> float:
+        """Hold a query until the gate is open, then say how long it takes."""
+        assert self.gate.wait(20)
+        return self.seconds
 
     def note(self, line: str) -> None:
         with self.arrived:
@@ -125,17 +131,19 @@ async def _serve(app: web.Application, archive: Archive, ready: threading.Event,
 
 
 @pytest.fixture
-def archive() -> Iterator[Archive]:
+def archive(request: pytest.FixtureRequest) -> Iterator[Archive]:
+    """Serve the archive; an indirect parameter is the time in seconds that a query may take."""
     archive = Archive()
+    archive.gate.set()
     settings = TapSettings(
         base_path="/tap_obs",
         title="A small archive",
         default_maxrec=6,
         max_rows=50,
-        default_duration=2,
+        default_duration=getattr(request, "param", 20),
         max_duration=100,
         examples=EXAMPLES,
-        minimum_seconds=lambda: archive.seconds,
+        minimum_seconds=archive.dawdle,
     )
     service = TapService(
         tables=(RAW, OBSCORE),

@@ -28,7 +28,7 @@ def test_pyvo_reads_the_limits_from_the_capabilities(archive: Any) -> None:
     assert tap.hardlimit == 50
     assert [str(method.ivo_id) for method in tap.upload_methods] == ["ivo://ivoa.net/std/TAPRegExt#upload-inline"]
     capability = tap.get_tap_capability()
-    assert (capability.executionduration.default, capability.executionduration.hard) == (2, 100)
+    assert (capability.executionduration.default, capability.executionduration.hard) == (20, 100)
     assert {version.content for version in capability.languages[0].versions} == {"2.0", "2.1"}
     assert capability.get_adql().get_feature("ivo://ivoa.net/std/TAPRegExt#features-adqlgeo", "CONTAINS")
     assert {"application/x-votable+xml", "text/csv;header=present"} <= {one.mime for one in capability.outputformats}
