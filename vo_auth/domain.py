@@ -254,7 +254,13 @@ class Domain:
         return target.origin == self.origin and self.covers_path(target)
 
     def covers_path(self, target: Target) -> bool:
-        """Say the same of the path alone, for a target whose origin is known to be right."""
+        """Say the same of the path alone.
+
+        Parameters
+        ----------
+        target
+            One whose origin is known to be right.
+        """
         if not self.segments and not self._anonymous:
             return True
         depth = len(self.segments)

@@ -118,7 +118,18 @@ class LoginAnswer:
 
 
 def parse_date(headers: Mapping[str, str]) -> float | None:
-    """Return the time in a Date header, unless a cache stands between (Age)."""
+    """Return the time in a Date header, unless a cache stands between (Age).
+
+    Parameters
+    ----------
+    headers
+        Case-insensitive.
+
+    Returns
+    -------
+    float or None
+        Seconds since the epoch; None where the header tells nothing.
+    """
     return None if "Age" in headers else _moment(headers.get("Date", ""))
 
 
