@@ -6,6 +6,7 @@ hooks, exceptions) holds the plain request.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -21,13 +22,14 @@ from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 from .answers import judge, settled, unless_login_page
 from .archive import Verdict
 from .domain import Origin, Target
-from .edge import Claim, Dressing, Edge
+from .edge import Claim, Dressing, Edge, Policy
 from .errors import (
     BodyNotReplayableError,
     CallerHeaderWarning,
     InsecureTransportError,
 )
 from .login_client import parse_date
+from .registry import default_registry
 from .scrub import scrubbed
 from .sent import Sent, noted
 from .wire import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     import ssl
 
     from .permit import Permit
+    from .wallet import Wallet
 
 __all__ = ["Adapters", "PermitAdapter"]
 
@@ -378,8 +381,29 @@ class Adapters(OrderedDict[str, Any]):
 
     __copy__ = copy
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Adapters:
+        inner = OrderedDict((prefix, copy.deepcopy(adapter.inner, memo)) for prefix, adapter in self.items())
+        return Adapters(self.edge, inner, netrc=self._netrc)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return OrderedDict, ([(prefix, adapter.inner) for prefix, adapter in self.items()],)
+        """Return what the session is for, and the adapters: a copy in another process must not go anonymous."""
+        inner = [(prefix, adapter.inner) for prefix, adapter in self.items()]
+        return _adapters_again, (self.edge.policy, self.edge.has_own_credentials, self._netrc, inner)
+
+
+def _adapters_again(
+    policy: Policy, had_credentials: bool, netrc: bool, adapters: list[tuple[str, BaseAdapter]]
+) -> Adapters:
+    edge = Edge(policy, default_registry(), _shared_wallet)
+    if had_credentials:
+        edge.lost_credentials()
+    return Adapters(edge, OrderedDict(adapters), netrc=netrc)
+
+
+def _shared_wallet() -> Wallet:
+    from .wallet import default_wallet
+
+    return default_wallet()
 
 
 def _tells(inner: BaseAdapter) -> TypeGuard[HTTPAdapter]:

@@ -18,6 +18,7 @@ from .errors import (
     InsecureUrlError,
     PermitDomainError,
     PromptCancelledError,
+    VoAuthError,
     VoAuthWarning,
 )
 from .registry import Match, Registry
@@ -166,6 +167,11 @@ class Edge:
         """Note that the session's own credentials stayed behind when it was pickled."""
         self._lost = True
 
+    @property
+    def has_own_credentials(self) -> bool:
+        """Whether the session was given credentials that belong to it alone."""
+        return self._lost or bool(self._private)
+
     def renew_after_fork(self) -> None:
         """Forget who held the locks in the parent."""
         self._guard = threading.Lock()
@@ -254,6 +260,30 @@ class Edge:
             When the other permit excludes the target.
         """
         return None if held is None else self._checked(replace(dressing, held=held))
+
+    def foresee(self, target: Target) -> tuple[str, str]:
+        """Return archive and account whose permit a request would get now; nothing is sent and nobody is asked.
+
+        Parameters
+        ----------
+        target
+            Where the request would go.
+
+        Returns
+        -------
+        tuple
+            Empty texts where it would go without a permit, or not at all.
+        """
+        claim = self.claim(target)
+        if claim is None or _ANONYMOUS.get():
+            return "", ""
+        archive = claim.match.archive
+        try:
+            want, wallet = self._want(claim.match)
+            account, _, _ = wallet.foresee(replace(want, interactive=False))
+        except VoAuthError:
+            return archive.name, ""
+        return archive.name, account
 
     def say_once(self, category: type[VoAuthWarning], about: object, text: str) -> None:
         """Warn about a thing, once per session."""
