@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from requests import Response
+from requests import PreparedRequest, Request, Response
 
 from .archive import Answer, Archive, Verdict, judge_status
+from .domain import Target
 from .edge import Dressing, Edge
-from .errors import LicenceRequiredError, LoginPageError, RefusedWarning
+from .errors import LicenceRequiredError, LoginPageError, PermitExpiredError, RefusedWarning
 from .wire import drop, peek_into, redirect_target
 
-__all__ = ["judge", "settled", "unless_login_page"]
+__all__ = ["judge", "name_in", "settled", "unless_login_page", "whoami_request"]
 
 
 def judge(response: Response, archive: Archive) -> Verdict:
     """Ask the archive what an answer says."""
     if archive.judge is judge_status and response.status_code < 400:
         return Verdict.OK
-    return archive.judge(
-        Answer(
-            status=response.status_code,
-            headers=response.headers,
-            url=response.url,
-            location=redirect_target(response),
-            peek=peek_into(response),
-        )
+    return archive.judge(_as_answer(response))
+
+
+def _as_answer(response: Response) -> Answer:
+    return Answer(
+        status=response.status_code,
+        headers=response.headers,
+        url=response.url,
+        location=redirect_target(response),
+        peek=peek_into(response),
     )
 
 
 def unless_login_page(response: Response, archive: Archive) -> Response:
-    """Return an answer that came without a permit, unless it is a login page: that is never data.
+    """Return an answer that came without a permit, unless it is a login or licence page: that is never data.
 
     Raises
     ------
-    LoginPageError
+    LoginPageError, LicenceRequiredError
         When it is one.
     """
-    if judge(response, archive) is Verdict.LOGIN_PAGE:
+    verdict = judge(response, archive)
+    if verdict is Verdict.LICENCE:
+        drop(response)
+        raise LicenceRequiredError(
+            f"{archive.title} answers the anonymous with its licence where data was due: "
+            f"log in with `vo-auth login {archive.name}`, and ask with a permit",
+            licence_url=archive.pages.licence,
+            request=response.request,
+        )
+    if verdict is Verdict.LOGIN_PAGE:
         drop(response)
         raise LoginPageError(
             f"{archive.title} answers the anonymous with a login page where data was due: "
@@ -45,6 +57,26 @@ def unless_login_page(response: Response, archive: Archive) -> Response:
     return response
 
 
+def whoami_request(request: PreparedRequest, dressing: Dressing) -> PreparedRequest | None:
+    """Return the request that asks for whom the archive takes the sender; None where it does not tell."""
+    claim, whoami = dressing.claim, dressing.archive.whoami
+    if whoami is None or not claim.match.domain.covers(Target(claim.target.origin, whoami.path)):
+        return None
+    headers = {name: request.headers[name] for name in ("User-Agent",) if name in request.headers}
+    question = Request("GET", f"{claim.target.origin}{whoami.path}", headers=headers).prepare()
+    question._body_position = None  # type: ignore[attr-defined]  # as a session's own requests have
+    return question
+
+
+def name_in(answer: Response, archive: Archive) -> str | None:
+    """Return the user's name in the answer to that question, an empty text for nobody, None where it does not tell."""
+    assert archive.whoami is not None
+    try:
+        return archive.whoami.read(_as_answer(answer))
+    except ValueError:
+        return None
+
+
 def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge) -> Response:
     """Return an answer after which no other permit can help, with a warning where it is about rights.
 
@@ -52,8 +84,18 @@ def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge
     ------
     LoginPageError, LicenceRequiredError
         When such a page stands where data was due.
+    PermitExpiredError
+        When the permit is dead, and nothing at hand makes another one.
     """
     archive, account = dressing.archive, dressing.held.key.account
+    if verdict is Verdict.DEAD:
+        drop(response)
+        page = f" at {archive.pages.token}" if archive.pages.token else ""
+        raise PermitExpiredError(
+            f"{archive.title} does not accept the permit of account {account!r} from {dressing.held.origin} any more: "
+            f"get a new one{page}, or run: vo-auth login {archive.name}",
+            request=response.request,
+        )
     if verdict is Verdict.LOGIN_PAGE:
         drop(response)
         raise LoginPageError(
@@ -63,9 +105,11 @@ def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge
         )
     if verdict is Verdict.LICENCE:
         drop(response)
+        licence = f" ({archive.pages.licence})" if archive.pages.licence else ""
         raise LicenceRequiredError(
-            f"{archive.title} wants its licence accepted before it gives data: "
-            f"do so at {archive.pages.licence or 'its page'}",
+            f"{archive.title} wants its licence{licence} accepted by account {account!r} before it gives data: "
+            f"only you can do so, at {archive.pages.profile or archive.pages.licence or 'its page'}",
+            licence_url=archive.pages.licence,
             request=response.request,
         )
     rights = f" (see {archive.pages.rights})" if archive.pages.rights else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .archive import Archive
+from .archive import Archive, KnownFile
 from .domain import Origin, Target
 from .duration import seconds_in
-from .errors import LoginError, PermitError, PluginNotInstalledError, VoAuthError
+from .errors import LoginError, PermitError, PluginNotInstalledError, UnusableCredentialsError, VoAuthError
 from .permit import BearerPermit, HeaderPermit
 from .registry import Match, default_registry
 from .secret import Secret
@@ -127,6 +128,7 @@ def login(
     flow: str | None = None,
     force: bool = False,
     interactive: bool | None = None,
+    to_file: str | None = None,
     **credentials: str | Secret,
 ) -> Identity:
     """Log in now, so that later work asks nobody.
@@ -143,6 +145,9 @@ def login(
         Log in although a valid permit is held.
     interactive
         Whether a person may be asked: True, False, or None to look for a terminal or notebook.
+    to_file
+        Also write credentials and permit, as the archive's own client keeps them, to this file (readable by its owner
+        alone); ``"default"`` is where that client looks.
     **credentials
         As for :func:`session_for`; the permit goes to the wallet, and the credentials stay in this process until it
         ends, so that renewal asks nobody.
@@ -175,7 +180,11 @@ def login(
         name = name.reveal() if isinstance(name, Secret) else name
         named = replace(want.account, user=name) if account is not None else Account(name, is_default=_is(want, name))
         want = replace(want, account=named)
+    if to_file is not None:
+        _client_file(archive)  # before anybody is asked
     held = wallet.login(want, credentials=credentials or None, flow=flow, force=force, ask_username=not only_name)
+    if to_file is not None:
+        _write_client_file(archive, held, wallet.credentials(_want(archive, held.key.account, realm=realm)), to_file)
     return Identity(
         archive=archive.name, account=held.key.account, user=held.grant.identity, expires=_moment(held.grant.expires)
     )
@@ -288,6 +297,22 @@ def token(url: str, *, account: str | None = None, min_life: float | str | None 
     if isinstance(permit, HeaderPermit):
         return permit.value
     raise PermitError(f"The permit for {archive.title} is a {permit.kind}, not a token: use a session instead")
+
+
+def _client_file(archive: Archive) -> KnownFile:
+    for known in archive.known.files:
+        if known.write is not None:
+            return known
+    raise UnusableCredentialsError(f"There is no credentials file of another program for {archive.title} to write")
+
+
+def _write_client_file(archive: Archive, held: Held, values: Mapping[str, Secret], to_file: str) -> None:
+    from .credentials import write_protected
+
+    known = _client_file(archive)
+    assert known.write is not None
+    path = known.path if to_file == "default" else to_file
+    write_protected(path, known.write(values, held.grant), what="The credentials file")
 
 
 def _want(

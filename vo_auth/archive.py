@@ -25,9 +25,11 @@ __all__ = [
     "Grant",
     "KeyringEntry",
     "Known",
+    "KnownFile",
     "LoginContext",
     "Pages",
     "Verdict",
+    "WhoAmI",
     "judge_status",
 ]
 
@@ -39,6 +41,7 @@ class Verdict(enum.Enum):
 
     OK = "ok"
     REFUSED = "refused"  # no permit, a dead one, or (at many archives) one without the right
+    DEAD = "dead permit"  # ended, revoked or not understood; never about rights
     NOT_ENTITLED = "not entitled"
     LICENCE = "licence page"
     LOGIN_PAGE = "login page"
@@ -258,6 +261,26 @@ class KeyringEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """A file in which another program of this archive's users keeps credentials.
+
+    Parameters
+    ----------
+    path
+        Where that program looks; ``~`` is expanded.
+    read
+        Returns the credentials in a text by their names, or None when the text is of another format. A ValueError
+        says what is wrong with it, without quoting it.
+    write
+        Returns the text for credentials and a grant; None: such files are only read.
+    """
+
+    path: str
+    read: Callable[[str], Mapping[str, Secret] | None]
+    write: Callable[[Mapping[str, Secret], Grant], str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """Where users of this archive already keep credentials.
 
@@ -267,10 +290,32 @@ class Known:
         Credential name → names of environment variables, in the order to look.
     keyring
         Keyring entries.
+    files
+        Files of other programs, the usual one first.
     """
 
     environment: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keyring: tuple[KeyringEntry, ...] = ()
+    files: tuple[KnownFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhoAmI:
+    """Where the archive says for whom it takes the sender of a permit.
+
+    It is asked when a page stands where data was due: whether the permit is dead, or good but not enough.
+
+    Parameters
+    ----------
+    path
+        At the origin that answered so; it is asked by GET, with the permit.
+    read
+        Returns the user's name from the answer, or an empty text for nobody. A ValueError means that the answer does
+        not tell.
+    """
+
+    path: str
+    read: Callable[[Answer], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,14 +324,15 @@ class Pages:
 
     Parameters
     ----------
-    register, token, rights, licence
-        https addresses; empty where there is none.
+    register, token, rights, licence, profile
+        https addresses; empty where there is none. ``profile`` is where a licence is accepted.
     """
 
     register: str = ""
     token: str = ""
     rights: str = ""
     licence: str = ""
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +360,8 @@ class Archive:
         What an answer says about the permit.
     narrow
         Domains that a grant's own content restricts it to; None for no restriction. It can never widen.
+    whoami
+        Where it says whose permit it was sent; None: nowhere.
     known
         Where users already keep credentials.
     pages
@@ -334,6 +382,7 @@ class Archive:
     silent: bool = False
     judge: Callable[[Answer], Verdict] = judge_status
     narrow: Callable[[Grant], tuple[Domain, ...] | None] | None = None
+    whoami: WhoAmI | None = None
     known: Known = Known()
     pages: Pages = Pages()
 
@@ -350,6 +399,16 @@ class Archive:
         """Return the origins that may receive credentials of this archive."""
         urls = self.login_origins or tuple(url for flow in self.flows for url in flow.login_urls)
         return frozenset(Origin.from_url(url) for url in urls)
+
+    @property
+    def without_password(self) -> str:
+        """What a person without a password can do, for messages; empty where there is no such way."""
+        for flow in self.flows:
+            for name in ("token", "cookie"):
+                if name in flow.asks and "password" not in flow.asks and self.pages.token:
+                    command = f'vo-auth login {self.name} --flow "{flow.name}"'
+                    return f"No password there? Copy the {name} from {self.pages.token} and run: {command}"
+        return ""
 
     @property
     def variable_prefix(self) -> str:

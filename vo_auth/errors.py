@@ -46,6 +46,8 @@ line of each says what was tried and what to do next. No text ever holds a secre
 
 from __future__ import annotations
 
+from typing import Any
+
 from requests import RequestException
 
 __all__ = [
@@ -194,7 +196,21 @@ class LoginPageError(AnswerError):
 
 
 class LicenceRequiredError(AnswerError):
-    """A licence page stands where data was due; accepting it is the user's own legal act."""
+    """A licence page stands where data was due; accepting it is the user's own legal act.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    licence_url
+        The licence, to read.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, licence_url: str = "", **options: Any) -> None:
+        super().__init__(message, **options)
+        self.licence_url = licence_url
 
 
 class AttachError(VoAuthError):

@@ -40,7 +40,7 @@ def edge_for(
         archive = _archive_for(origin)
         registry = _Widened(registry, archive)
     policy = replace(policy, archive=archive.name if archive else "", origin=origin)
-    private = {archive.name: _private_wallet(credentials)} if credentials and archive else {}
+    private = {archive.name: _private_wallet(credentials, archive)} if credentials and archive else {}
     return Edge(policy, registry, _given(wallet), private)
 
 
@@ -82,11 +82,11 @@ def _archive_for(origin: Origin) -> Archive:
     )
 
 
-def _private_wallet(credentials: Mapping[str, str | Secret]) -> Wallet:
+def _private_wallet(credentials: Mapping[str, str | Secret], archive: Archive) -> Wallet:
     from .credentials import ExplicitSource
     from .wallet import Wallet
 
-    return Wallet(None, [ExplicitSource(credentials)])
+    return Wallet(None, [ExplicitSource(credentials, archive)])
 
 
 class _Widened(Registry):

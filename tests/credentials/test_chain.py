@@ -248,10 +248,14 @@ def test_the_error_names_what_to_set_first_and_then_every_source(
     sources = [PromptSource(), KeyringSource(), Plugged("vault", 45, None), EnvironmentSource()]
     with pytest.raises(CredentialsNotFoundError) as caught:
         CredentialChain(sources).choose(archive)
-    first, heading, *looked_at = str(caught.value).splitlines()
+    first, other, heading, *looked_at = str(caught.value).splitlines()
     assert first == (
         "No credentials for An Example Archive: run `vo-auth login example` in a terminal, "
         "or set VO_AUTH_EXAMPLE_USERNAME and VO_AUTH_EXAMPLE_PASSWORD."
+    )
+    assert other == (
+        "No password there? Copy the token from https://archive.example.org/token "
+        'and run: vo-auth login example --flow "pasted token"'
     )
     assert heading == "Looked at:"
     assert [line.strip() for line in looked_at] == [

@@ -1,7 +1,8 @@
 """Where credentials come from: one file per source, and the written order in which they are asked.
 
 1. explicit arguments (rank 10); 2. the environment (20); 3. what was typed or given to ``login`` in this process (30);
-the wallet's own permits stand here; 4. the keyring (50); 5. the prompt (90). Plugins put theirs between by rank.
+the wallet's own permits stand here; 4. the keyring (50); 5. files of the archive's other programs (60);
+6. the prompt (90). Plugins put theirs between by rank.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from .base import Attempt, CredentialSource, Found, Wanted
 from .chain import Chosen, CredentialChain
 from .environment import EnvironmentSource
 from .explicit import ExplicitSource
+from .files import KnownFileSource, read_protected, write_protected
 from .keyring import KeyringSource
 from .prompt import PromptSource, is_interactive
 
@@ -22,7 +24,10 @@ __all__ = [
     "ExplicitSource",
     "Found",
     "KeyringSource",
+    "KnownFileSource",
     "PromptSource",
     "Wanted",
     "is_interactive",
+    "read_protected",
+    "write_protected",
 ]

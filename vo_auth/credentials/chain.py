@@ -137,7 +137,8 @@ class CredentialChain:
                     )
                 username = values["username"].reveal() if values.get("username") else username
                 outcome = outcome or f"{found.origin}: no {' or '.join(missing)} with it"
-            attempts.append(Attempt(source.name, outcome or _reason(source, archive)))
+            if outcome := outcome or _reason(source, archive):
+                attempts.append(Attempt(source.name, outcome))
         text = _nothing(archive, account, attempts)
         raise UnusableCredentialsError(text) if broken else CredentialsNotFoundError(text)
 
@@ -160,7 +161,9 @@ def _nothing(archive: Archive, account: str, attempts: list[Attempt]) -> str:
         f"No credentials for {archive.title}{whose}: run `vo-auth login {archive.name}` in a terminal, or set "
         + _suggestion(archive)
     )
-    return "\n".join([first + ".", "Looked at:", *(f"  {item.source}: {item.outcome}" for item in attempts)])
+    other = [archive.without_password] if archive.without_password else []
+    lines = [first + ".", *other, "Looked at:", *(f"  {item.source}: {item.outcome}" for item in attempts)]
+    return "\n".join(lines)
 
 
 def _suggestion(archive: Archive) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from ..archive import Archive, KnownFile
 from ..errors import UnusableCredentialsError
 from ..secret import Secret
 from .base import FIELDS, Found, Wanted
-from .files import read_protected
+from .files import read_protected, understood
 
 __all__ = ["ExplicitSource", "as_secrets"]
 
@@ -19,8 +20,10 @@ class ExplicitSource:
     Parameters
     ----------
     values
-        By name; ``file`` names a file with a token or cookie (one line), user name and password (two lines), or a
-        PEM certificate with its key.
+        By name; ``file`` names a file with a token or cookie (one line), user name and password (two lines), a PEM
+        certificate with its key, or what another program of the archive's users wrote.
+    archive
+        Whose users' files are understood, too; None: nobody's.
 
     Raises
     ------
@@ -33,8 +36,8 @@ class ExplicitSource:
     name = "arguments"
     rank = 10
 
-    def __init__(self, values: Mapping[str, str | Secret]) -> None:
-        self._values = as_secrets(values)
+    def __init__(self, values: Mapping[str, str | Secret], archive: Archive | None = None) -> None:
+        self._values = as_secrets(values, archive.known.files if archive else ())
 
     def find(self, wanted: Wanted) -> Found | None:
         """Return the arguments that the flow can use."""
@@ -44,8 +47,8 @@ class ExplicitSource:
         return Found(values=values, origin="arguments") if values else None
 
 
-def as_secrets(values: Mapping[str, str | Secret]) -> dict[str, Secret]:
-    """Return arguments as secrets by name, the file read.
+def as_secrets(values: Mapping[str, str | Secret], formats: Iterable[KnownFile] = ()) -> dict[str, Secret]:
+    """Return arguments as secrets by name, the file read; it may be in one of the formats, too.
 
     Raises
     ------
@@ -67,11 +70,15 @@ def as_secrets(values: Mapping[str, str | Secret]) -> dict[str, Secret]:
         except ValueError as error:
             raise UnusableCredentialsError(f"{name} cannot be used: {error}") from None
     path = secrets.pop("file", None)
-    return {**_from_file(path.reveal()), **secrets} if path else secrets
+    return {**_from_file(path.reveal(), formats), **secrets} if path else secrets
 
 
-def _from_file(path: str) -> dict[str, Secret]:
+def _from_file(path: str, formats: Iterable[KnownFile]) -> dict[str, Secret]:
     text = read_protected(path, what="the credentials file")
+    for known in formats:
+        values = understood(known, text, path)
+        if values is not None:
+            return dict(values)
     if "-----BEGIN" in text:
         return {"certificate": Secret(path)}
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from ..archive import Archive, KnownFile
 from ..errors import UnusableCredentialsError
+from ..secret import Secret
+from .base import Found, Wanted
 
-__all__ = ["read_protected"]
+__all__ = ["KnownFileSource", "read_protected", "understood", "write_protected"]
 
 _LIMIT = 64 * 1024
 
@@ -64,3 +69,104 @@ def _check(status: os.stat_result, place: Path, what: str) -> None:
     own = status.st_uid == os.geteuid()
     if status.st_mode & (0o077 if own else 0o022):
         raise UnusableCredentialsError(f"{what} in {place} is open to other users; close it with: chmod 600 {place}")
+
+
+def write_protected(path: str | os.PathLike[str], text: str, *, what: str) -> Path:
+    """Write a file that only its owner may read: whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Where to; ``~`` is expanded, a folder that is not there is made for the owner alone.
+    text
+        What to write.
+    what
+        What the file is, for messages.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    UnusableCredentialsError
+        When it cannot be written.
+    """
+    try:
+        place = Path(os.path.realpath(Path(path).expanduser()))  # a link stays one
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{place.name}-", dir=place.parent)  # made 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, place)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise UnusableCredentialsError(f"{what} in {path} cannot be written: {error.strerror}") from None
+    except (RuntimeError, ValueError):
+        raise UnusableCredentialsError(f"{what}: the path {os.fspath(path)!r} makes no sense") from None
+    return place
+
+
+def understood(known: KnownFile, text: str, path: str | os.PathLike[str]) -> Mapping[str, Secret] | None:
+    """Return the credentials in a known file's text, or None when it is of another format.
+
+    Parameters
+    ----------
+    known
+        Which kind of file.
+    text, path
+        What is in it, and where it is, for messages.
+
+    Raises
+    ------
+    UnusableCredentialsError
+        When it is damaged.
+    """
+    try:
+        return known.read(text)
+    except ValueError as error:
+        reason = str(error)
+    # out here: a parser's error holds the text
+    raise UnusableCredentialsError(f"The credentials file {os.fspath(path)} is damaged: {reason}")
+
+
+class KnownFileSource:
+    """Files in which other programs of an archive's users keep credentials."""
+
+    name = "files"
+    rank = 60
+
+    def find(self, wanted: Wanted) -> Found | None:
+        """Return what the first of the archive's known files holds for the account.
+
+        Raises
+        ------
+        UnusableCredentialsError
+            When one is there that is damaged, or open to others.
+        """
+        for known in wanted.archive.known.files:
+            place = Path(os.path.expanduser(known.path))
+            if not os.path.lexists(place):
+                continue
+            values = understood(known, read_protected(place, what="The credentials file"), place)
+            if values is None:
+                raise UnusableCredentialsError(f"The credentials file {place} is not one of {wanted.archive.title}'s")
+            owner = values.get("username")
+            user = owner.reveal() if owner else ""
+            if not wanted.serves(user) or (not user and not wanted.is_default) or (wanted.username not in ("", user)):
+                continue
+            kept = {name: values[name] for name in (*wanted.names, "username") if name in values}
+            if kept:
+                return Found(values=kept, origin=str(place))
+        return None
+
+    def looked_at(self, archive: Archive) -> str:
+        """Say which files were looked for."""
+        return "none at " + ", ".join(known.path for known in archive.known.files) if archive.known.files else ""

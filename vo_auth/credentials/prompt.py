@@ -74,10 +74,14 @@ class PromptSource:
         where = ", ".join(sorted({str(Origin.from_url(url)) for url in flow.login_urls}))
         whom = f" as {wanted.username}" if wanted.username and not wanted.ask_username else ""
         _say(f"Log in to {archive.title}{whom}" + (f" at {where}" if where else ""))
-        if "token" in flow.asks and archive.pages.token:
-            _say(f"Get your token at {archive.pages.token}")
-        elif archive.pages.register:
+        held = next((name for name in ("token", "cookie") if name in flow.asks), "")
+        if held and archive.pages.token:
+            _say(f"Get your {held} at {archive.pages.token}")
+            return
+        if archive.pages.register:
             _say(f"No account? {archive.pages.register}")
+        if archive.without_password:
+            _say(archive.without_password)
 
     def _ask(self, name: str, wanted: Wanted) -> Secret:
         label = name.replace("_", " ").replace("username", "user name")

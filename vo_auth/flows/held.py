@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from ..archive import Grant, LoginContext
 from ..errors import UnusableCredentialsError
@@ -77,14 +78,20 @@ class PastedCookie(_Held):
     ----------
     cookie
         The cookie's name, so that the value alone may be pasted as well; empty: the name must be there.
+    expires
+        Reads the cookie's end (seconds since the epoch) from its value, where it is in there.
+    owner
+        Reads the user's name from its value, where it is in there.
     """
 
     name = "pasted cookie"
     asks = ("cookie",)
     cookie: str = ""
+    expires: Callable[[str], float | None] = expiry_of
+    owner: Callable[[str], str] = field(default=lambda _: "")
 
     def login(self, ctx: LoginContext) -> Grant:
-        """Return a grant around the cookie; its end is not known."""
+        """Return a grant around the cookie."""
         text = ctx.value("cookie").strip().removesuffix(";").strip()
         if self.cookie and not text.startswith(f"{self.cookie}="):
             text = f"{self.cookie}={text}"
@@ -93,7 +100,12 @@ class PastedCookie(_Held):
             permit = CookiePermit(name.strip(), Secret(value.strip()))
         except ValueError as error:
             raise _usable(ctx, "cookie", error) from None
-        return Grant(permit=permit, identity=ctx.value("username"), issued=ctx.client.now())
+        return Grant(
+            permit=permit,
+            identity=ctx.value("username") or self.owner(permit.value.reveal()),
+            issued=ctx.client.now(),
+            expires=self.expires(permit.value.reveal()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,7 @@ class LoginRequest(NoRenewal):
             raise CredentialsRejectedError(
                 f"{ctx.archive.title} did not accept the credentials (status {answer.status}); "
                 f"check them, then run: vo-auth login {ctx.archive.name}"
+                + (f". {ctx.archive.without_password}" if ctx.archive.without_password else "")
             )
         text = self._permit_text(answer) if answer.status in self.accepted else None
         if not text:

@@ -7,7 +7,7 @@ import os
 import threading
 from pathlib import Path
 
-from ..credentials import CredentialSource, EnvironmentSource, KeyringSource, PromptSource
+from ..credentials import CredentialSource, EnvironmentSource, KeyringSource, KnownFileSource, PromptSource
 from .vault import Vault, state_home
 from .wallet import Wallet
 
@@ -34,7 +34,7 @@ def default_wallet() -> Wallet:
 def _wallet_at(home: Path | None, patience: float) -> Wallet:
     from ..registry import default_registry
 
-    ours: list[CredentialSource] = [EnvironmentSource(), KeyringSource(), PromptSource()]
+    ours: list[CredentialSource] = [EnvironmentSource(), KeyringSource(), KnownFileSource(), PromptSource()]
     sources = [*ours, *default_registry().credential_sources()]
     return Wallet(Vault(home) if home else None, sources, patience=patience)
 

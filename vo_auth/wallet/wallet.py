@@ -129,7 +129,7 @@ class Wallet:
                 return held
         return self._obtain(want)
 
-    def refused(self, want: Want, held: Held) -> Held | None:
+    def refused(self, want: Want, held: Held, *, dead: bool = False) -> Held | None:
         """Return another permit after the archive refused this one, or None when it is about rights.
 
         Parameters
@@ -138,6 +138,8 @@ class Wallet:
             As for :meth:`permit`.
         held
             What was refused.
+        dead
+            Whether the archive said that it is about the permit, not about rights: then also a young one is replaced.
 
         Returns
         -------
@@ -153,7 +155,7 @@ class Wallet:
         current = self._shelf.in_memory(want.key)
         if current is not None and _differ(current, held) and self._usable(want, current):
             return current
-        if self._about_rights(held):
+        if self._about_rights(held, dead=dead):
             return None
         try:
             renewed = self._obtain(replace(want, interactive=False), refused=held)
@@ -221,7 +223,7 @@ class Wallet:
         ValueError
             When the archive has no flow of that name.
         """
-        explicit = ExplicitSource(credentials) if credentials else None
+        explicit = ExplicitSource(credentials, want.archive) if credentials else None
         if explicit is not None and not want.account.is_label:
             want = replace(want, account=Account())  # whose credentials these are, they say themselves
         want = replace(want, archive=self._logins.with_flow(want.archive, flow))
@@ -281,6 +283,13 @@ class Wallet:
             return held.key.account, held.grant.permit.kind, f"held, {state}, from {held.origin}"
         chosen = self._logins.choose(replace(want, interactive=False))
         return chosen.username or want.account.label, "new", f"{chosen.flow.name} with {chosen.origin}"
+
+    def credentials(self, want: Want) -> Mapping[str, Secret]:
+        """Return the credentials that a login would use now, without asking a person; empty where there are none."""
+        try:
+            return self._logins.choose(replace(want, interactive=False)).values
+        except CredentialsNotFoundError:
+            return {}
 
     def everything(self) -> list[Held]:
         """Return all that is held, in memory and in the vault."""
@@ -448,8 +457,8 @@ class Wallet:
     def _skew_of(self, archive: Archive) -> float:
         return self._skew.get(archive.name, 0.0)
 
-    def _about_rights(self, held: Held) -> bool:
-        return self._age(held) < _YOUNG or 0 <= self.clock.wall() - held.refusal_renewed < _ONCE_IN
+    def _about_rights(self, held: Held, *, dead: bool) -> bool:
+        return (not dead and self._age(held) < _YOUNG) or 0 <= self.clock.wall() - held.refusal_renewed < _ONCE_IN
 
     def _age(self, held: Held) -> float:
         return held.now(self.clock, self._skew.get(held.key.archive, 0.0)) - held.grant.issued
