@@ -1,0 +1,91 @@
+"""ICOS Carbon Portal (with ICOS Cities) and SITES, as data.
+
+Sources: ICOS-Carbon-Portal/cpauth (login, cookie) and ICOS-Carbon-Portal/data (what the data hosts answer).
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+from vo_auth.archive import Answer, Archive, Known, KnownFile, Pages, Verdict, WhoAmI, judge_status
+from vo_auth.domain import Domain
+from vo_auth.flows import LoginRequest, PastedCookie
+
+from .cookie import end_of, owner_of, read_file, write_file
+
+__all__ = ["ICOS", "SITES", "judge"]
+
+# Pages for everybody; metadata is on hosts of its own, which are no domain at all.
+_PUBLIC = ("licence", "licence_accept", "portal", "stats")
+
+
+def judge(answer: Answer) -> Verdict:
+    """Say what an answer of a data host means.
+
+    Parameters
+    ----------
+    answer
+        The answer.
+
+    Returns
+    -------
+    Verdict
+        LICENCE for the redirect to the licence page, which a dead cookie gets as well (the archive's ``whoami`` parts
+        the two), and for a 403 because of the licence; DEAD for a 401, which means no or a bad cookie, never rights.
+    """
+    here, there = urlsplit(answer.url), urlsplit(answer.location)
+    if there.path == "/licence" and there.hostname == here.hostname:
+        return Verdict.LICENCE
+    if answer.status == 403 and b"licence" in answer.peek(512):
+        return Verdict.LICENCE
+    return Verdict.DEAD if answer.status == 401 else judge_status(answer)
+
+
+def _email(answer: Answer) -> str:
+    """Read ``{"email": …}``: null for nobody, always with status 200."""
+    told = json.loads(answer.peek(4096)) if answer.status == 200 else None
+    if not isinstance(told, dict) or "email" not in told:
+        raise ValueError("not an answer of whoami")
+    return str(told["email"] or "")
+
+
+def _archive(name: str, title: str, *, cookie: str, auth: str, data: tuple[str, ...]) -> Archive:
+    return Archive(
+        name=name,
+        title=title,
+        domains=tuple(Domain(host, upgrade_http=True, anonymous=_PUBLIC) for host in data),
+        flows=(
+            LoginRequest(
+                url=f"{auth}/password/login",
+                fields={"mail": "username", "password": "password"},
+                answer=f"cookie:{cookie}",
+                present=f"cookie:{cookie}",
+                rejected=(403,),
+                life=100_000,
+                expires=end_of,
+            ),
+            PastedCookie(cookie=cookie, expires=end_of, owner=owner_of),
+        ),
+        judge=judge,
+        whoami=WhoAmI(path="/whoami", read=_email),
+        known=Known(files=(KnownFile(path=f"~/.icoscp/{cookie}_auth_conf.json", read=read_file, write=write_file),)),
+        pages=Pages(register=f"{auth}/login/", token=f"{auth}/", licence=f"{data[0]}/licence", profile=f"{auth}/home/"),
+    )
+
+
+ICOS = _archive(
+    "icos",
+    "ICOS Carbon Portal",
+    cookie="cpauthToken",
+    auth="https://cpauth.icos-cp.eu",
+    data=("https://data.icos-cp.eu", "https://citydata.icos-cp.eu"),
+)
+
+SITES = _archive(
+    "sites",
+    "SITES Data Portal",
+    cookie="fieldsitesToken",
+    auth="https://auth.fieldsites.se",
+    data=("https://data.fieldsites.se",),
+)
