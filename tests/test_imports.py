@@ -45,10 +45,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 # Never at module level in core: imported where they are used.
 HEAVY = names(
-    "aiohttp astropy astroquery authlib cryptography filelock joserfc keyring lxml numpy platformdirs pluggy pydantic"
+    "aiohttp astropy astroquery authlib cryptography filelock icoscp_core joserfc keyring lxml numpy platformdirs pluggy pydantic"
     " pydantic_xml pyvo rich sqlglot trustme typer vo_models"
 )
-WEB = HEAVY - names("astroquery filelock keyring platformdirs pluggy pyvo rich typer")
+WEB = HEAVY - names("astroquery filelock icoscp_core keyring platformdirs pluggy pyvo rich typer")
 
 # Who may import which of them at module level all the same.
 ALLOWED_HEAVY: dict[str, frozenset[str]] = {
@@ -56,6 +56,7 @@ ALLOWED_HEAVY: dict[str, frozenset[str]] = {
     "cli": names("typer rich"),
     "demo": names("rich"),
     "integrations.astroquery": names("astroquery pyvo"),
+    "integrations.icoscp": names("icoscp_core"),
     "integrations.pyvo": names("pyvo"),
     "sandbox": WEB,
     "sandbox.__init__": frozenset(),

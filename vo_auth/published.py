@@ -38,4 +38,11 @@ PUBLISHED = (
         "vo-auth-eso",
         ("https://archive.eso.org", "https://dataportal.eso.org"),
     ),
+    Published(
+        "icos",
+        "ICOS Carbon Portal",
+        "vo-auth-icos",
+        ("https://data.icos-cp.eu", "https://citydata.icos-cp.eu"),
+    ),
+    Published("sites", "SITES", "vo-auth-icos", ("https://data.fieldsites.se",)),
 )

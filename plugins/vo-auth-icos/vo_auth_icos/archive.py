@@ -1,7 +1,4 @@
-"""ICOS Carbon Portal (with ICOS Cities) and SITES, as data.
-
-Sources: ICOS-Carbon-Portal/cpauth (login, cookie) and ICOS-Carbon-Portal/data (what the data hosts answer).
-"""
+"""ICOS Carbon Portal (with ICOS Cities) and SITES, as data; sources: cpauth and data of ICOS-Carbon-Portal."""
 
 from __future__ import annotations
 
@@ -16,24 +13,11 @@ from .cookie import end_of, owner_of, read_file, write_file
 
 __all__ = ["ICOS", "SITES", "judge"]
 
-# Pages for everybody; metadata is on hosts of its own, which are no domain at all.
-_PUBLIC = ("licence", "licence_accept", "portal", "stats")
+_PUBLIC = ("licence", "licence_accept", "portal", "stats")  # metadata is at hosts that are no domain at all
 
 
 def judge(answer: Answer) -> Verdict:
-    """Say what an answer of a data host means.
-
-    Parameters
-    ----------
-    answer
-        The answer.
-
-    Returns
-    -------
-    Verdict
-        LICENCE for the redirect to the licence page, which a dead cookie gets as well (the archive's ``whoami`` parts
-        the two), and for a 403 because of the licence; DEAD for a 401, which means no or a bad cookie, never rights.
-    """
+    """Say what an answer means: a 401 is about the cookie, never about rights; a dead one may get the licence page."""
     here, there = urlsplit(answer.url), urlsplit(answer.location)
     if there.path == "/licence" and there.hostname == here.hostname:
         return Verdict.LICENCE
@@ -51,41 +35,29 @@ def _email(answer: Answer) -> str:
 
 
 def _archive(name: str, title: str, *, cookie: str, auth: str, data: tuple[str, ...]) -> Archive:
+    login = LoginRequest(
+        url=f"{auth}/password/login",
+        fields={"mail": "username", "password": "password"},
+        answer=f"cookie:{cookie}",
+        present=f"cookie:{cookie}",
+        rejected=(403,),
+        life=100_000,
+        expires=end_of,
+    )
+    file = KnownFile(path=f"~/.icoscp/{cookie}_auth_conf.json", read=read_file, write=write_file)
     return Archive(
         name=name,
         title=title,
         domains=tuple(Domain(host, upgrade_http=True, anonymous=_PUBLIC) for host in data),
-        flows=(
-            LoginRequest(
-                url=f"{auth}/password/login",
-                fields={"mail": "username", "password": "password"},
-                answer=f"cookie:{cookie}",
-                present=f"cookie:{cookie}",
-                rejected=(403,),
-                life=100_000,
-                expires=end_of,
-            ),
-            PastedCookie(cookie=cookie, expires=end_of, owner=owner_of),
-        ),
+        flows=(login, PastedCookie(cookie=cookie, expires=end_of, owner=owner_of)),
         judge=judge,
         whoami=WhoAmI(path="/whoami", read=_email),
-        known=Known(files=(KnownFile(path=f"~/.icoscp/{cookie}_auth_conf.json", read=read_file, write=write_file),)),
-        pages=Pages(register=f"{auth}/login/", token=f"{auth}/", licence=f"{data[0]}/licence", profile=f"{auth}/home/"),
+        known=Known(files=(file,)),
+        pages=Pages(register=f"{auth}/login/", token=f"{auth}/", profile=f"{auth}/home/", licence=f"{data[0]}/licence"),
     )
 
 
-ICOS = _archive(
-    "icos",
-    "ICOS Carbon Portal",
-    cookie="cpauthToken",
-    auth="https://cpauth.icos-cp.eu",
-    data=("https://data.icos-cp.eu", "https://citydata.icos-cp.eu"),
-)
-
-SITES = _archive(
-    "sites",
-    "SITES Data Portal",
-    cookie="fieldsitesToken",
-    auth="https://auth.fieldsites.se",
-    data=("https://data.fieldsites.se",),
-)
+_ICOS_DATA = ("https://data.icos-cp.eu", "https://citydata.icos-cp.eu")
+ICOS = _archive("icos", "ICOS Carbon Portal", cookie="cpauthToken", auth="https://cpauth.icos-cp.eu", data=_ICOS_DATA)
+_SITES_DATA = ("https://data.fieldsites.se",)
+SITES = _archive("sites", "SITES", cookie="fieldsitesToken", auth="https://auth.fieldsites.se", data=_SITES_DATA)
