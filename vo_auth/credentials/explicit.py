@@ -74,20 +74,24 @@ def as_secrets(values: Mapping[str, str | Secret], formats: Iterable[KnownFile] 
 
 
 def _from_file(path: str, formats: Iterable[KnownFile]) -> dict[str, Secret]:
-    text = read_protected(path, what="the credentials file")
-    for known in formats:
-        values = understood(known, text, path)
-        if values is not None:
-            return dict(values)
+    values, fault = _parsed(path, read_protected(path, what="the credentials file"), formats)
+    if values is None:  # raised out here: no frame of the traceback holds the text
+        raise UnusableCredentialsError(f"The credentials file {path}: {fault}")
+    return dict(values)
+
+
+def _parsed(path: str, text: str, formats: Iterable[KnownFile]) -> tuple[Mapping[str, Secret] | None, str]:
+    """Return what a file holds, or what is wrong with it."""
+    values, fault = understood(text, formats)
+    if values is not None or fault:
+        return values, fault
     if "-----BEGIN" in text:
-        return {"certificate": Secret(path)}
+        return {"certificate": Secret(path)}, ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     match lines:
         case [single]:
-            return {"token": Secret(single), "cookie": Secret(single)}
+            return {"token": Secret(single), "cookie": Secret(single)}, ""
         case [username, password]:
-            return {"username": Secret(username), "password": Secret(password)}
+            return {"username": Secret(username), "password": Secret(password)}, ""
         case _:
-            raise UnusableCredentialsError(
-                f"{path} holds {len(lines)} lines; a credentials file has one (a token) or two (user name, password)"
-            )
+            return None, f"it holds {len(lines)} lines, not one (a token) or two (user name, password)"

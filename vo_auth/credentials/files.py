@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,27 +114,31 @@ def write_protected(path: str | os.PathLike[str], text: str, *, what: str) -> Pa
     return place
 
 
-def understood(known: KnownFile, text: str, path: str | os.PathLike[str]) -> Mapping[str, Secret] | None:
-    """Return the credentials in a known file's text, or None when it is of another format.
+def understood(text: str, formats: Iterable[KnownFile]) -> tuple[Mapping[str, Secret] | None, str]:
+    """Return the credentials in a text that is of one of the formats, or what is wrong with them.
+
+    It raises nothing: the frames of a traceback would show the text.
 
     Parameters
     ----------
-    known
-        Which kind of file.
-    text, path
-        What is in it, and where it is, for messages.
+    text
+        What is in a file.
+    formats
+        Which kinds of file it may be.
 
-    Raises
-    ------
-    UnusableCredentialsError
-        When it is damaged.
+    Returns
+    -------
+    tuple
+        The credentials, or None where it is of no such format; and what is wrong, or an empty text.
     """
-    try:
-        return known.read(text)
-    except ValueError as error:
-        reason = str(error)
-    # out here: a parser's error holds the text
-    raise UnusableCredentialsError(f"The credentials file {os.fspath(path)} is damaged: {reason}")
+    for known in formats:
+        try:
+            values = known.read(text)
+        except ValueError as error:
+            return None, f"it is damaged: {error}"
+        if values is not None:
+            return values, ""
+    return None, ""
 
 
 class KnownFileSource:
@@ -155,9 +159,10 @@ class KnownFileSource:
             place = Path(os.path.expanduser(known.path))
             if not os.path.lexists(place):
                 continue
-            values = understood(known, read_protected(place, what="The credentials file"), place)
+            values, fault = understood(read_protected(place, what="The credentials file"), [known])
             if values is None:
-                raise UnusableCredentialsError(f"The credentials file {place} is not one of {wanted.archive.title}'s")
+                fault = fault or "it is of another kind"
+                raise UnusableCredentialsError(f"The credentials file {place} of {wanted.archive.title}: {fault}")
             owner = values.get("username")
             user = owner.reveal() if owner else ""
             if not wanted.serves(user) or (not user and not wanted.is_default) or (wanted.username not in ("", user)):

@@ -19,9 +19,8 @@ _PUBLIC = ("licence", "licence_accept", "portal", "stats")  # metadata is at hos
 def judge(answer: Answer) -> Verdict:
     """Say what an answer means: a 401 is about the cookie, never about rights; a dead one may get the licence page."""
     here, there = urlsplit(answer.url), urlsplit(answer.location)
-    if there.path == "/licence" and there.hostname == here.hostname:
-        return Verdict.LICENCE
-    if answer.status == 403 and b"licence" in answer.peek(512):
+    led_there = there.path == "/licence" and there.hostname == here.hostname
+    if led_there or (answer.status == 403 and b"licence" in answer.peek(512)):
         return Verdict.LICENCE
     return Verdict.DEAD if answer.status == 401 else judge_status(answer)
 
