@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import requests
@@ -10,6 +11,7 @@ from requests.adapters import HTTPAdapter
 
 import vo_auth
 from vo_auth import Domain
+from vo_auth.archive import Grant
 from vo_auth.errors import (
     AnonymousWarning,
     CallerHeaderWarning,
@@ -18,6 +20,8 @@ from vo_auth.errors import (
     PermitDomainError,
 )
 from vo_auth.flows import PastedToken
+from vo_auth.permit import CertificatePermit
+from vo_auth.secret import Secret
 
 REDIRECTS = (301, 302, 303, 307, 308)
 DISGUISES = {
@@ -300,6 +304,25 @@ def test_an_anonymous_request_does_not_use_a_connection_with_a_certificate(net) 
     assert [seen.certificate for seen in archive.received] == ["demo-pi", "", "demo-pi"]
 
 
+def test_a_renewed_certificate_never_goes_on_over_the_old_ones_connection(net) -> None:
+    archive = net.server(tls=True)
+    people = iter(("first", "second"))
+
+    def certificate(ctx) -> Grant:
+        pem = net.certificate(next(people)).read_text()
+        now = mint.time.clock.wall()
+        return Grant(permit=CertificatePermit(Secret(pem)), issued=now, expires=now + 3600)
+
+    declared, mint, wallet = net.minted(archive.url)
+    flow = replace(mint, make=certificate)
+    session = net.session(replace(declared, flows=(flow,)), wallet=wallet)
+    session.get(f"{archive.url}/a", verify=net.ca)
+    mint.time.passed += 7200
+    session.get(f"{archive.url}/b", verify=net.ca)
+    session.get(f"{archive.url}/c", verify=net.ca)
+    assert [seen.certificate for seen in archive.received] == ["first", "second", "second"]
+
+
 def test_a_certificate_of_the_callers_own_wins_and_never_replaces_the_permits(net) -> None:
     archive = net.server(tls=True)
     session = net.session(net.archive(archive.url), certificate=str(net.certificate("permit")))
@@ -431,6 +454,14 @@ def test_userinfo_in_a_url_never_swaps_the_identity(net, redirected, hop, token)
     session = net.session(net.archive(archive.url))
     session.get(f"{archive.url.replace('http://', 'http://mallory:obviously-fake@')}/{hop}")
     assert {seen.authorization for seen in archive.received} == {f"Bearer {token}"}
+
+
+def test_userinfo_of_a_public_url_does_not_follow_into_the_domain(net, redirected, token) -> None:
+    archive = net.server()
+    archive.replies["/public"] = redirected(f"{archive.url}/tap/x")
+    session = net.session(net.archive(f"{archive.url}/tap"))
+    session.get(f"{archive.url.replace('http://', 'http://mallory:obviously-fake@')}/public")
+    assert archive.received[1].authorization == f"Bearer {token}"
 
 
 def test_userinfo_in_a_redirect_never_swaps_the_identity(net, redirected, token) -> None:
