@@ -239,7 +239,11 @@ class PermitAdapter(BaseAdapter):
         verdict = judge(response, dressing.archive)
         if verdict in (Verdict.OK, Verdict.NOT_ENTITLED):
             return response
-        another = self.edge.again(dressing, dressing.wallet.refused(dressing.want, dressing.held))
+        try:
+            another = self.edge.again(dressing, dressing.wallet.refused(dressing.want, dressing.held))
+        except BaseException:
+            drop(response)  # nobody else would: a blocking pool would wait for its connection for ever
+            raise
         if another is not None:
             drop(response)
             dressing = self._next(request, another, dressing)
