@@ -97,7 +97,7 @@ def explain(url_or_response: str | Response, *, account: str | None = None) -> E
         When the response was brought by another session.
     PluginClashError
         When two plugins claim the URL.
-    requests.exceptions.InvalidURL
+    requests.exceptions.InvalidURL, requests.exceptions.MissingSchema
         When it is no URL.
     """
     if isinstance(url_or_response, Response):
