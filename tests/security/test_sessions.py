@@ -160,19 +160,24 @@ def test_an_adapter_that_cannot_tell_where_it_connects_gets_an_error_inside_a_do
 
 
 def test_an_adapter_that_dials_elsewhere_is_judged_by_where_it_dials(net, token) -> None:
+    """Each time anew: the same URL may lead it somewhere else."""
+
     class Elsewhere(HTTPAdapter):
+        port = 0
+
         def build_connection_pool_key_attributes(self, request, verify, cert=None):
             host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-            return {**host, "port": target.port}, pool
+            return {**host, "port": self.port}, pool
 
-    archive, target = net.server(), net.server()
+    archive, other = net.server(), net.server()
     session = net.session(net.archive(archive.url))
-    session.get(f"{archive.url}/x")
-    session.mount("http://", Elsewhere())
-    session.get(f"{archive.url}/x")
-    session.get(f"{archive.url}/x")
-    assert [seen.authorization for seen in archive.received] == [f"Bearer {token}"]
-    assert [seen.authorization for seen in target.received] == ["", ""]
+    adapter = Elsewhere()
+    session.mount("http://", adapter)
+    for adapter.port in (archive.port, other.port, archive.port):
+        session.get(f"{archive.url}/x")
+        session.get(f"{other.url}/x")
+    assert [seen.authorization for seen in archive.received] == [f"Bearer {token}"] * 4
+    assert [seen.authorization for seen in other.received] == ["", ""]
 
 
 def test_close_closes_every_connection(net) -> None:
