@@ -39,6 +39,11 @@ def anonymous() -> Iterator[None]:
     It is a context variable: it concerns this thread or task alone. Archives advise it for searches of public data,
     which authenticated ones only slow down.
 
+    Yields
+    ------
+    None
+        It is for its ``with`` block alone.
+
     Examples
     --------
     >>> with anonymous():
