@@ -75,8 +75,8 @@ class Logins:
             When all there is has ended.
         """
         chain = CredentialChain([explicit]) if explicit else self._chain
-        ended: dict[str, tuple[str, float]] = {}
-        foreign: dict[str, str] = {}
+        ended: dict[tuple[str, str], tuple[str, float]] = {}
+        foreign: dict[tuple[str, str], str] = {}
         while True:
             try:
                 chosen = chain.choose(
@@ -92,9 +92,9 @@ class Logins:
                 raise _nothing_left(want, error, ended, foreign) from None
             end = self._end_of(want, chosen)
             if end is not None and end <= self._clock.wall() + self._skew_of(want.archive):
-                ended[chosen.source] = chosen.origin, end
+                ended[chosen.source, chosen.flow.name] = chosen.origin, end
             elif explicit is None and not ask_username and _is_of_another(want, chosen):
-                foreign[chosen.source] = chosen.username
+                foreign[chosen.source, chosen.flow.name] = chosen.username
             else:
                 return chosen
 
@@ -242,11 +242,11 @@ def _is_of_another(want: Want, chosen: Chosen) -> bool:
 def _nothing_left(
     want: Want,
     error: CredentialsNotFoundError,
-    ended: Mapping[str, tuple[str, float]],
-    foreign: Mapping[str, str],
+    ended: Mapping[tuple[str, str], tuple[str, float]],
+    foreign: Mapping[tuple[str, str], str],
 ) -> VoAuthError:
     first, _, rest = str(error).partition("\n")
-    others = [f"  {source}: has those of {name}, another user" for source, name in foreign.items()]
+    others = [f"  {source}: has those of {name}, another user" for (source, _), name in foreign.items()]
     if ended:
         return PermitExpiredError("\n".join([_ended(want.archive, ended.values()), rest, *others]))
     return CredentialsNotFoundError("\n".join([first, rest, *others])) if others else error
