@@ -248,7 +248,12 @@ def test_a_broken_plugin_is_listed_with_its_problem(distribution: Distribution) 
     assert bad.problem == "RuntimeError: no such luck"
 
 
-def test_a_distribution_without_metadata_does_not_stop_the_others(distribution: Distribution) -> None:
+@pytest.mark.parametrize("backport", [False, True])
+def test_a_distribution_without_metadata_does_not_stop_the_others(
+    *, backport: bool, distribution: Distribution
+) -> None:
+    if backport:  # replaces the finder of the standard library; keyring may bring it along
+        pytest.importorskip("importlib_metadata")
     distribution("nameless", source("nameless", "https://nameless.example.org"), with_metadata=False)
     distribution("good-plugin", GOOD)
     with warnings.catch_warnings():

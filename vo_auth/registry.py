@@ -6,6 +6,7 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -319,8 +320,10 @@ def _report(problem: str) -> None:
 
 
 def _source(entry: metadata.EntryPoint) -> tuple[str, str]:
-    name = entry.dist.name if entry.dist is not None else None
-    return (name, entry.dist.version or "") if entry.dist is not None and name else ("an unknown distribution", "")
+    with suppress(Exception):  # a distribution without METADATA: no name, or an error, as the Python version has it
+        if entry.dist is not None and entry.dist.name:
+            return entry.dist.name, entry.dist.version or ""
+    return "an unknown distribution", ""
 
 
 @functools.cache
