@@ -27,7 +27,7 @@ from .wire import JarKey, KeptCookies
 if TYPE_CHECKING:
     from .wallet import Held, Wallet, Want
 
-__all__ = ["Claim", "Dressing", "Edge", "Policy", "anonymous", "is_anonymous", "secure_form"]
+__all__ = ["Claim", "Dressing", "Edge", "Policy", "anonymous", "is_anonymous"]
 
 _ANONYMOUS: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_anonymous", default=False)
 
@@ -193,7 +193,7 @@ class Edge:
         match = self.registry.find(target)
         if match is not None:
             return Claim(match, target, plain_http=False)
-        secure = secure_form(target)
+        secure = target.secured()
         if secure is not None and (match := self.registry.find(secure)) is not None:
             return Claim(match, secure, plain_http=True)
         return None
@@ -208,7 +208,7 @@ class Edge:
         """
         if _ANONYMOUS.get():
             return
-        origins = dict.fromkeys((target.origin, (secure_form(target) or target).origin))
+        origins = dict.fromkeys((target.origin, (target.secured() or target).origin))
         if self._lost and not self.policy.archive and self.policy.origin in origins:
             raise self._without_own(str(target.origin))
         for origin in origins:
@@ -368,22 +368,6 @@ class Edge:
                 f"No plugin knows {origin}: the request goes anonymously. Give credentials to session_for, "
                 "or install the archive's plugin.",
             )
-
-
-def secure_form(target: Target) -> Target | None:
-    """Return the https form of plain http on the default port; None for anything else.
-
-    Parameters
-    ----------
-    target
-        What was asked.
-
-    Returns
-    -------
-    Target or None
-    """
-    scheme, host, port = target.origin
-    return Target(Origin("https", host, 443), target.path) if (scheme, port) == ("http", 80) else None
 
 
 def _first_line(error: Exception) -> str:

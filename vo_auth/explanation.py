@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from requests import Response
 
 from .domain import Target
-from .edge import is_anonymous, secure_form
+from .edge import is_anonymous
 from .errors import VoAuthError
 from .registry import default_registry
 from .sent import sent_with
@@ -123,7 +123,7 @@ def _sent(response: Response) -> Hop:
 def _decision(url: str, account: str | None) -> Hop:
     registry = default_registry()
     target = Target.from_url(url)
-    match, plain, secure = registry.find(target), False, secure_form(target)
+    match, plain, secure = registry.find(target), False, target.secured()
     if match is None and secure is not None:
         match, plain = registry.find(secure), True
     if match is None:

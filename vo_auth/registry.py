@@ -178,9 +178,7 @@ class Registry:
     def missing(self, origin: Origin) -> Published | None:
         """Return the archive of this origin whose plugin is published but not here."""
         self._load()
-        if origin.scheme == "http" and origin.port == 80:
-            origin = Origin("https", origin.host, 443)  # as many write it; the archive is the same
-        found = _published().get(origin)
+        found = _published().get(origin.secured() or origin)  # many write it with http; the archive is the same
         return found if found is not None and found.name not in self._archives else None
 
     def credential_sources(self) -> list[CredentialSource]:
