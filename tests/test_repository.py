@@ -139,7 +139,8 @@ def test_there_are_no_lock_files() -> None:
 
 def test_modules_fit_in_the_head() -> None:
     lengths = {name: len(text.splitlines()) for name, text in python_sources().items()}
-    assert {name: length for name, length in lengths.items() if length > 450} == {}
+    limits = {name: 600 if "tests/" in name else 450 for name in lengths}  # tests are read one at a time
+    assert {name: length for name, length in lengths.items() if length > limits[name]} == {}
 
 
 def public_lists() -> Iterator[tuple[str, list[str]]]:

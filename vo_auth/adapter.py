@@ -243,7 +243,11 @@ class PermitAdapter(BaseAdapter):
         if verdict in (Verdict.LICENCE, Verdict.LOGIN_PAGE):
             drop(response)  # in every case: it is no data
             verdict, is_known = self._asked(request, dressing, kwargs, verdict)
-        another = None if is_known else self._another(dressing, dead=verdict is Verdict.DEAD)
+        try:
+            another = None if is_known else self._another(dressing, dead=verdict is Verdict.DEAD)
+        except BaseException:
+            drop(response)  # nobody else would: a blocking pool would wait for its connection for ever
+            raise
         if another is not None:
             drop(response)
             dressing = self._next(request, another, dressing)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .archive import Archive, KnownFile
-from .domain import Origin, Target
+from .domain import Target
 from .duration import seconds_in
 from .errors import LoginError, PermitError, PluginNotInstalledError, UnusableCredentialsError, VoAuthError
 from .permit import BearerPermit, HeaderPermit
-from .registry import Match, default_registry
+from .registry import default_registry
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -351,9 +351,9 @@ def _find(archive_or_url: str) -> tuple[Archive, str]:
             raise _unknown(archive_or_url) from None
         return archive, archive.domains[0].realm
     target = Target.from_url(archive_or_url)
-    match: Match | None = registry.find(target)
-    if match is None and target.origin.scheme == "http":
-        match = registry.find(Target(Origin("https", target.origin.host, 443), target.path))
+    match, secure = registry.find(target), target.secured()
+    if match is None and secure is not None:
+        match = registry.find(secure)
     if match is None:
         missing = registry.missing(target.origin)
         raise _unknown(missing.name if missing else str(target.origin))

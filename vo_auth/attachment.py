@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Protocol, TypeVar, cast
 
 import requests
 
 from .adapter import Adapters
-from .edge import Policy
+from .edge import Edge, Policy
 from .errors import AttachError
 from .naming import edge_for
 from .registry import Registry, default_registry
 from .session import AuthSession
 
-__all__ = ["Attachment", "attach", "attach_session", "detach", "detach_session"]
+__all__ = ["Attachment", "attach", "attach_session", "check_session", "detach", "detach_session"]
 
 Target = TypeVar("Target")
 
@@ -44,6 +44,27 @@ class Attachment:
     interactive: bool | None = None
     registry: Registry = field(default_factory=default_registry)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Attachment:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attachment, (self.url, self.account, self.required, self.interactive)  # a registry has no pickle
+
+    def make_edge(self) -> Edge:
+        """Return the edge of one more session.
+
+        Raises
+        ------
+        PluginNotInstalledError
+            When the URL belongs to a known archive whose plugin is not installed.
+        """
+        policy = Policy(account=self.account, required=self.required, interactive=self.interactive)
+        return edge_for(policy, self.url, self.registry, None, {})
+
+
+def _attachment(url: str | None, account: str | None, required: bool, interactive: bool | None) -> Attachment:
+    return Attachment(url=url, account=account, required=required, interactive=interactive)
+
 
 class Integration(Protocol):
     """What a module of ``vo_auth.integrations`` offers."""
@@ -62,7 +83,7 @@ def attach(
 ) -> Target:
     """Let an object that makes its own sessions carry permits, as :func:`session_for` does for new ones.
 
-    Adapters, hooks and headers of its sessions stay as they are.
+    Adapters, hooks and headers of its sessions stay as they are. A copy or pickle of what is attached is attached, too.
 
     Parameters
     ----------
@@ -141,15 +162,36 @@ def attach_session(session: requests.Session, how: Attachment) -> None:
     AttachError
         When it carries permits already, for something else.
     """
+    check_session(session, how)
+    if not isinstance(session.adapters, Adapters):
+        session.adapters = cast("Any", Adapters(how.make_edge(), session.adapters))
+
+
+def check_session(session: requests.Session, how: Attachment) -> None:
+    """Require that a session can be attached, without touching it.
+
+    Parameters
+    ----------
+    session, how
+        As for :func:`attach_session`.
+
+    Raises
+    ------
+    AttachError
+        When it carries permits already, for something else.
+    PluginNotInstalledError
+        When the URL belongs to a known archive whose plugin is not installed.
+    """
     if isinstance(session, AuthSession):
         raise AttachError("This session carries permits by itself: it needs no attach")
-    policy = Policy(account=how.account, required=how.required, interactive=how.interactive)
-    edge = edge_for(policy, how.url, how.registry, None, {})
-    if isinstance(session.adapters, Adapters):
-        if session.adapters.edge.policy == edge.policy:
-            return
+    wanted = how.make_edge().policy
+    if isinstance(session.adapters, Adapters) and _purpose(session.adapters.edge.policy) != _purpose(wanted):
         raise AttachError("This session is attached already, for another archive or account: detach it first")
-    session.adapters = cast("Any", Adapters(edge, session.adapters))
+
+
+def _purpose(policy: Policy) -> Policy:
+    """Return a policy without what makes no difference: by which of its URLs an archive was named."""
+    return replace(policy, origin=None) if policy.archive else policy
 
 
 def detach_session(session: requests.Session) -> None:
@@ -167,11 +209,12 @@ def detach_session(session: requests.Session) -> None:
 
 def _integration_for(target: object) -> Integration:
     kinds = target.__mro__ if isinstance(target, type) else type(target).__mro__
+    what = f"The class {kinds[0].__qualname__}" if isinstance(target, type) else f"A {kinds[0].__qualname__}"
     for kind in kinds:
         name = _INTEGRATIONS.get(kind.__module__.partition(".")[0])
         if name is not None:
             return cast("Integration", import_module(f".integrations.{name}", __package__))
     raise AttachError(
-        f"A {kinds[0].__qualname__} cannot be attached: give a requests.Session, a pyvo service or AuthSession, or an "
+        f"{what} cannot be attached: give a requests.Session, a pyvo service or AuthSession, or an "
         "astroquery class or instance"
     )

@@ -64,6 +64,10 @@ class Origin(NamedTuple):
         """
         return Target.from_url(url).origin
 
+    def secured(self) -> Origin | None:
+        """Return the https form of plain http on the default port; None for anything else: it is another origin."""
+        return Origin("https", self.host, 443) if (self.scheme, self.port) == ("http", 80) else None
+
     @property
     def is_loopback(self) -> bool:
         """Whether this is this machine itself."""
@@ -110,6 +114,11 @@ class Target(NamedTuple):
             return cls(Origin.of(parts.scheme, parts.hostname, parts.port), parts.path)
         except ValueError:  # of a scheme that requests passes on without a look
             raise InvalidURL("this is no URL that can be requested: its host or port makes no sense") from None
+
+    def secured(self) -> Target | None:
+        """Return the https form of plain http on the default port; None for anything else."""
+        origin = self.origin.secured()
+        return None if origin is None else Target(origin, self.path)
 
     def readings(self) -> tuple[tuple[str, ...], ...]:
         """Return the path's segments in each way in which a server may read them.

@@ -39,6 +39,11 @@ def anonymous() -> Iterator[None]:
     It is a context variable: it concerns this thread or task alone. Archives advise it for searches of public data,
     which authenticated ones only slow down.
 
+    Yields
+    ------
+    None
+        It is for its ``with`` block alone.
+
     Examples
     --------
     >>> with anonymous():
@@ -188,7 +193,7 @@ class Edge:
         match = self.registry.find(target)
         if match is not None:
             return Claim(match, target, plain_http=False)
-        secure = _secure(target)
+        secure = target.secured()
         if secure is not None and (match := self.registry.find(secure)) is not None:
             return Claim(match, secure, plain_http=True)
         return None
@@ -203,7 +208,7 @@ class Edge:
         """
         if _ANONYMOUS.get():
             return
-        origins = dict.fromkeys((target.origin, (_secure(target) or target).origin))
+        origins = dict.fromkeys((target.origin, (target.secured() or target).origin))
         if self._lost and not self.policy.archive and self.policy.origin in origins:
             raise self._without_own(str(target.origin))
         for origin in origins:
@@ -363,12 +368,6 @@ class Edge:
                 f"No plugin knows {origin}: the request goes anonymously. Give credentials to session_for, "
                 "or install the archive's plugin.",
             )
-
-
-def _secure(target: Target) -> Target | None:
-    """Return the https form of plain http on the default port; None for anything else."""
-    scheme, host, port = target.origin
-    return Target(Origin("https", host, 443), target.path) if (scheme, port) == ("http", 80) else None
 
 
 def _first_line(error: Exception) -> str:

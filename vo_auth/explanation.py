@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from requests import Response
 
-from .domain import Origin, Target
+from .domain import Target
+from .edge import is_anonymous
 from .errors import VoAuthError
 from .registry import default_registry
 from .sent import sent_with
+from .wire import secure_url
 
 if TYPE_CHECKING:
     from .registry import Match
@@ -95,7 +97,7 @@ def explain(url_or_response: str | Response, *, account: str | None = None) -> E
         When the response was brought by another session.
     PluginClashError
         When two plugins claim the URL.
-    requests.exceptions.InvalidURL
+    requests.exceptions.InvalidURL, requests.exceptions.MissingSchema
         When it is no URL.
     """
     if isinstance(url_or_response, Response):
@@ -121,16 +123,18 @@ def _sent(response: Response) -> Hop:
 def _decision(url: str, account: str | None) -> Hop:
     registry = default_registry()
     target = Target.from_url(url)
-    match, plain = registry.find(target), False
-    if match is None and target.origin.scheme == "http":
-        match, plain = registry.find(Target(Origin("https", target.origin.host, 443), target.path)), True
+    match, plain, secure = registry.find(target), False, target.secured()
+    if match is None and secure is not None:
+        match, plain = registry.find(secure), True
     if match is None:
-        missing = registry.missing(target.origin)
+        missing = registry.missing((secure or target).origin)
         why = f"its plugin is not installed: pip install {missing.distribution}" if missing else "no archive claims it"
         return Hop(url=_bare(url), archive=missing.name if missing else "", why=why)
+    if is_anonymous():
+        return Hop(url=_bare(url), archive=match.archive.name, why="vo_auth.anonymous() is in force")
     if plain and not match.domain.upgrade_http:
         return Hop(url=_bare(url), archive=match.archive.name, why="it is plain http, which anyone on the way reads")
-    return _foreseen(_bare(url.replace("http:", "https:", 1) if plain else url), match, account)
+    return _foreseen(_bare(secure_url(url) if plain else url), match, account)
 
 
 def _foreseen(url: str, match: Match, label: str | None) -> Hop:

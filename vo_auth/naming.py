@@ -54,20 +54,16 @@ def _given(wallet: Wallet | None) -> Callable[[], Wallet]:
 
 def _named(url: str, registry: Registry, *, required: bool) -> tuple[Archive | None, Origin]:
     target = Target.from_url(url)
-    match = registry.find(target) or _secure_match(target, registry)
-    missing = registry.missing(target.origin) or registry.missing(Origin("https", target.origin.host, 443))
+    match, secure = registry.find(target), target.secured()
+    if match is None and secure is not None:
+        match = registry.find(secure)
+    missing = registry.missing(target.origin)
     if match is None and required and missing is not None:
         raise PluginNotInstalledError(
             f"{target.origin} belongs to the {missing.title}, whose plugin is not installed: "
             f"pip install {missing.distribution}"
         )
     return (match.archive if match else None), target.origin
-
-
-def _secure_match(target: Target, registry: Registry) -> Match | None:
-    if target.origin.scheme != "http":
-        return None
-    return registry.find(Target(Origin("https", target.origin.host, 443), target.path))
 
 
 def _archive_for(origin: Origin) -> Archive:

@@ -6,6 +6,7 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -177,9 +178,7 @@ class Registry:
     def missing(self, origin: Origin) -> Published | None:
         """Return the archive of this origin whose plugin is published but not here."""
         self._load()
-        if origin.scheme == "http" and origin.port == 80:
-            origin = Origin("https", origin.host, 443)  # as many write it; the archive is the same
-        found = _published().get(origin)
+        found = _published().get(origin.secured() or origin)  # many write it with http; the archive is the same
         return found if found is not None and found.name not in self._archives else None
 
     def credential_sources(self) -> list[CredentialSource]:
@@ -319,8 +318,10 @@ def _report(problem: str) -> None:
 
 
 def _source(entry: metadata.EntryPoint) -> tuple[str, str]:
-    name = entry.dist.name if entry.dist is not None else None
-    return (name, entry.dist.version or "") if entry.dist is not None and name else ("an unknown distribution", "")
+    with suppress(Exception):  # a distribution without METADATA: no name, or an error, as the Python version has it
+        if entry.dist is not None and entry.dist.name:
+            return entry.dist.name, entry.dist.version or ""
+    return "an unknown distribution", ""
 
 
 @functools.cache

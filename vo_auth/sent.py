@@ -50,11 +50,11 @@ def noted(response: Response, sent: Sent) -> Response:
     if response.__attrs__ is not Response.__attrs__:  # a subclass keeps more, or another edge noted before
         attributes = list(dict.fromkeys([*response.__attrs__, "__attrs__", _NAME]))
     response.__attrs__ = attributes
-    setattr(response, _NAME, sent)
+    setattr(response, _NAME, tuple(sent))  # plain: a pickle of it loads where vo_auth is not installed
     return response
 
 
 def sent_with(response: Response) -> Sent | None:
     """Return the note; None for a response that no session of vo_auth has brought."""
     sent = getattr(response, _NAME, None)
-    return sent if isinstance(sent, Sent) else None
+    return Sent(*sent) if isinstance(sent, tuple) and len(sent) == len(Sent._fields) else None

@@ -22,6 +22,8 @@ def blocks(page: Path) -> list[str]:
     return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
+# Pages are written for people: they close nothing, and pyvo leaves some answers unread.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
 def test_the_examples_of_a_page_run_one_after_the_other(
     page: Path, vo_auth_sandbox: object, capsys: pytest.CaptureFixture[str]

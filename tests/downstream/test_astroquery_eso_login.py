@@ -6,6 +6,7 @@ the stand-in has not; versions that search by TAP run those tests too.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ with warnings.catch_warnings(action="ignore"):
     from astropy.io import fits
     from astropy.table import Table
     from astroquery.eso import Eso
+    from astroquery.exceptions import RemoteServiceError
 
     from vo_auth_eso.standin import (
         COMMISSIONING_RUN,
@@ -116,6 +118,15 @@ def test_a_login_opens_the_files_of_its_user_and_no_others(eso, log_in, sandbox,
     assert [Path(name).name for name in got] == [f"{MINE}.fits", f"{SECRET}.fits"]
     kinds = [one.authorization.partition(" ")[0] for one in sent(sandbox, "/dataPortal/file/")]
     assert kinds == ["", "", "Bearer", "Bearer", "Bearer"]
+
+
+def test_a_login_page_in_place_of_a_file_never_becomes_one(eso, sandbox, tmp_path):
+    sandbox.bench("eso").knobs["login_page"] = "page"
+    # Versions differ in whether they log it or raise; the page has no name to be saved under.
+    with contextlib.suppress(RemoteServiceError):
+        assert eso.retrieve_data([MINE], destination=str(tmp_path)) == []
+    assert list(tmp_path.glob("*.*")) == []
+    assert sandbox.bench("eso").counters["refused_downloads"] == 1
 
 
 def test_a_file_that_is_here_is_not_downloaded_again(eso, sandbox, tmp_path):

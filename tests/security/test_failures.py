@@ -18,6 +18,7 @@ from vo_auth.errors import (
     BodyNotReplayableError,
     CredentialsNotFoundError,
     LicenceRequiredError,
+    LoginAnswerError,
     LoginPageError,
     PermitExpiredError,
     PermitLifeError,
@@ -179,10 +180,10 @@ class Sent:
 
     def __init__(self, net, reply) -> None:
         self.server = net.server()
-        declared, mint, wallet = net.minted(self.server.url)
+        declared, self.mint, wallet = net.minted(self.server.url)
         self.session = net.session(declared, wallet=wallet)
         self.session.get(f"{self.server.url}/ok")
-        mint.time.passed += 600
+        self.mint.time.passed += 600
         self.server.replies["*"] = lambda seen: reply(401 if seen.authorization == "Bearer fake-minted-1" else 200)
 
     def post(self, data):
@@ -236,6 +237,26 @@ def test_a_blocking_pool_does_not_hang_on_refused_answers(net, reply, size, chun
         assert sent.session.get(f"{sent.server.url}/x", timeout=5).status_code == 200
     connections = [seen.connection for seen in sent.server.received[1:3]]
     assert (connections[0] == connections[1]) == (size <= 64 * 1024), "small answers are read, large ones closed"
+
+
+def test_a_blocking_pool_does_not_hang_after_a_renewal_that_failed(net, reply, monkeypatch) -> None:
+    sent = Sent(net, reply)
+    sent.session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=1, pool_block=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(sent.mint), "login", _answers_nonsense)
+        with pytest.raises(LoginAnswerError) as caught:
+            sent.session.get(f"{sent.server.url}/x")
+    answers: list[int] = []
+    again = threading.Thread(
+        target=lambda: answers.append(sent.session.get(f"{sent.server.url}/x").status_code), daemon=True
+    )
+    again.start()
+    again.join(5)
+    assert answers == [200], caught.value
+
+
+def _answers_nonsense(self, ctx):
+    raise LoginAnswerError("the login answers nonsense")
 
 
 # ------------------------------------------------------------------ login and licence pages

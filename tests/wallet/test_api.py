@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from wallet_stage import HOUR, FakeFlow, VirtualClock, in_threads, make_archive, make_jwt, make_source
+from wallet_stage import HOUR, PASSWORDS, FakeFlow, VirtualClock, in_threads, make_archive, make_jwt, make_source
 
 import vo_auth
 from vo_auth.api import find_archive, login, logout, status, token
@@ -175,6 +175,17 @@ def test_an_ended_token_in_the_environment_falls_through_to_the_next_source(
     for _ in range(3):
         assert wallet.permit(want).flow == "fake flow"
     assert flow.seen() == ["alice"]
+
+
+def test_an_ended_token_does_not_hide_the_password_beside_it(
+    make_wallet: Callable[..., Wallet], flow: FakeFlow, monkeypatch: pytest.MonkeyPatch, clock: VirtualClock
+) -> None:
+    for name, value in (("USERNAME", "alice"), ("PASSWORD", PASSWORDS["alice"])):
+        monkeypatch.setenv(f"VO_AUTH_FAKE_{name}", value)
+    monkeypatch.setenv("VO_AUTH_FAKE_TOKEN", make_jwt(sub="alice", iat=clock.true - 9, exp=clock.true - 1))
+    wallet = make_wallet(EnvironmentSource())
+    archive = make_archive(PastedToken(), flow)
+    assert wallet.permit(Want(archive=archive, account=wallet.account(archive, None))).flow == "fake flow"
 
 
 def test_an_ended_token_in_the_environment_and_nothing_else_names_the_variable_and_the_end(

@@ -152,7 +152,7 @@ def test_the_child_asks_no_keyring(
     monkeypatch.setattr(keyring, "get_credential", lambda *_: asked.append(os.getpid()))
     archive = make_archive(flow, known=Known(keyring=(KeyringEntry(service="fake-service"),)))
     wallet = make_wallet(KeyringSource())
-    with pytest.raises(CredentialsNotFoundError, match="keyring: no entry"):
+    with pytest.raises(CredentialsNotFoundError):
         wallet.permit(Want(archive=archive))
     assert set(asked) == {os.getpid()}
 

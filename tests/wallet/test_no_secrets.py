@@ -16,11 +16,12 @@ import pytest
 from wallet_stage import HOUR, PASSWORDS, FakeFlow, TokenServer, VirtualClock, end_renewals, make_source
 
 from vo_auth.api import login, status, token
-from vo_auth.archive import Archive
+from vo_auth.archive import Archive, LoginContext
 from vo_auth.credentials import CredentialChain, ExplicitSource
 from vo_auth.errors import (
     CredentialsNotFoundError,
     CredentialsRejectedError,
+    LoginAnswerError,
     LoginUnreachableError,
     VoAuthError,
     WalletError,
@@ -111,6 +112,18 @@ def test_no_error_of_an_unreachable_login_holds_the_password(
     error = raised(lambda: login("eso"), LoginUnreachableError)
     assert_no_secret([ESO_PASSWORD], error, ours(caplog.records))
     assert "HTTPS_PROXY" in str(error).partition("\n")[0]
+
+
+def test_a_fault_in_a_plugin_s_flow_is_an_error_of_ours_without_the_password(
+    wallet: Wallet, want: Want, flow: FakeFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object, ctx: LoginContext) -> None:
+        raise KeyError(ctx.value("password"))
+
+    monkeypatch.setattr(FakeFlow, "login", broken)
+    error = raised(lambda: wallet.permit(want), LoginAnswerError)
+    assert "KeyError" in str(error)
+    assert_no_secret([PASSWORDS["alice"]], error)
 
 
 def test_no_error_of_a_renewal_holds_the_refresh_token(

@@ -67,7 +67,7 @@ class CredentialChain:
         is_default: bool = True,
         interactive: bool | None = None,
         ask_username: bool = True,
-        unless: frozenset[str] = frozenset(),
+        unless: frozenset[tuple[str, str]] = frozenset(),
     ) -> Chosen:
         """Return the credentials to use.
 
@@ -84,7 +84,7 @@ class CredentialChain:
         ask_username
             Whether a person may also name another user than the one that is known.
         unless
-            Names of sources that are not asked.
+            Names of sources and flows: what a source has for that flow is passed over.
 
         Returns
         -------
@@ -103,10 +103,9 @@ class CredentialChain:
         attempts: list[Attempt] = []
         broken = ""
         for source in self.sources:
-            if source.name in unless:
-                continue
             outcome = ""
-            for flow in archive.flows:
+            flows = [flow for flow in archive.flows if (source.name, flow.name) not in unless]
+            for flow in flows:
                 wanted = Wanted(
                     archive=archive,
                     flow=flow,
@@ -137,7 +136,9 @@ class CredentialChain:
                     )
                 username = values["username"].reveal() if values.get("username") else username
                 outcome = outcome or f"{found.origin}: no {' or '.join(missing)} with it"
-            if outcome := outcome or _reason(source, archive):
+            if not outcome and len(flows) == len(archive.flows):  # else it had something, which was passed over
+                outcome = _reason(source, archive)
+            if outcome:
                 attempts.append(Attempt(source.name, outcome))
         text = _nothing(archive, account, attempts)
         raise UnusableCredentialsError(text) if broken else CredentialsNotFoundError(text)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pyvo.auth
 import requests
 from pyvo.auth import securitymethods
 
-from ..attachment import Attachment, attach_session, detach_session
-from ..domain import Origin, Target
+from ..attachment import Attachment, attach_session, check_session, detach_session
+from ..domain import Target
 from ..errors import AttachError
+from ..session import AuthSession
 
-__all__ = ["attach", "detach"]
+__all__ = ["AttachedAuthSession", "attach", "check", "detach"]
 
-_ORIGINAL = "_vo_auth_original_request"
+_MARK = "_vo_auth_attachment"
 
 
 def attach(target: Any, how: Attachment) -> None:
@@ -31,17 +34,37 @@ def attach(target: Any, how: Attachment) -> None:
     Raises
     ------
     AttachError
-        When it has no session that could be attached.
+        When it has no session that could be attached, or one that is attached for something else.
     """
-    if isinstance(target, pyvo.auth.AuthSession):
-        _attach_auth_session(target, how)
-        return
     session = _session_of(target)
     how = replace(how, url=how.url or _url_of(target))
+    check(session, how)
     if isinstance(session, pyvo.auth.AuthSession):
         _attach_auth_session(session, how)
     else:
         attach_session(session, how)
+
+
+def check(session: Any, how: Attachment) -> None:
+    """Require that a session can be attached, without touching it.
+
+    Parameters
+    ----------
+    session
+        A ``requests.Session`` or pyvo's ``AuthSession``.
+    how
+        What it is for.
+
+    Raises
+    ------
+    AttachError
+        When it carries permits already, for something else.
+    """
+    if isinstance(session, pyvo.auth.AuthSession):
+        for member in _members(session):
+            check_session(member, how)
+    else:
+        check_session(session, how)
 
 
 def detach(target: Any) -> None:
@@ -57,26 +80,39 @@ def detach(target: Any) -> None:
     AttachError
         When it has no session.
     """
-    session = target if isinstance(target, pyvo.auth.AuthSession) else _session_of(target)
-    if isinstance(session, pyvo.auth.AuthSession):
-        _detach_auth_session(session)
-    else:
+    session = _session_of(target)
+    if not isinstance(session, pyvo.auth.AuthSession):
         detach_session(session)
+        return
+    for member in _members(session):
+        detach_session(member)
+    if _MARK in vars(session):
+        delattr(session, _MARK)
+        session.__class__ = next(kind for kind in type(session).__mro__ if not issubclass(kind, _Negotiation))
 
 
 def _session_of(target: Any) -> Any:
-    session = getattr(target, "_session", None)
+    session = target if isinstance(target, pyvo.auth.AuthSession) else getattr(target, "_session", None)
     if isinstance(session, requests.Session | pyvo.auth.AuthSession):
         return session
-    raise AttachError(f"This {type(target).__qualname__} of pyvo has no session of requests: nothing to attach")
+    what = f"The class {target.__qualname__}" if isinstance(target, type) else f"This {type(target).__qualname__}"
+    raise AttachError(f"{what} of pyvo has no session of requests: nothing to attach")
 
 
 def _url_of(target: Any) -> str | None:
-    for name in ("baseurl", "_baseurl", "queryurl", "url"):
+    for name in ("baseurl", "queryurl", "url"):
         url = getattr(target, name, None)
         if isinstance(url, str) and "://" in url:
             return url
-    return None
+    results = getattr(target, "_results", None)  # of a record
+    return None if results is None else _url_of(results)
+
+
+def _members(auth: pyvo.auth.AuthSession) -> Iterator[requests.Session]:
+    """Yield the sessions that negotiation chooses from; one of ours among them needs nothing."""
+    for session in list(auth.credentials.credentials.values()):
+        if isinstance(session, requests.Session) and not isinstance(session, AuthSession):
+            yield session
 
 
 def _attach_auth_session(auth: pyvo.auth.AuthSession, how: Attachment) -> None:
@@ -84,35 +120,38 @@ def _attach_auth_session(auth: pyvo.auth.AuthSession, how: Attachment) -> None:
 
     Its sessions are attached as well: a redirect, or a URL that negotiation handled, may lead into a known domain.
     """
-    _detach_auth_session(auth)
-    for session in list(auth.credentials.credentials.values()):
-        attach_session(session, how)
-    original = auth._request
+    for member in _members(auth):
+        attach_session(member, how)
+    if _MARK not in vars(auth):
+        setattr(auth, _MARK, how)
+        kind: Any = type(auth)
+        auth.__class__ = _subclass(kind)
 
-    def request(http_method: str, url: str, **kwargs: Any) -> requests.Response:
-        for session in list(auth.credentials.credentials.values()):
-            if isinstance(session, requests.Session):  # also one that was set since
-                attach_session(session, how)
-        if _is_known(url, how):
-            session: requests.Session = auth.credentials.get(securitymethods.ANONYMOUS)
-            return session.request(http_method, url, **kwargs)
-        response: requests.Response = original(http_method, url, **kwargs)
+
+class _Negotiation:
+    """What an attached ``AuthSession`` does before it negotiates."""
+
+    credentials: Any
+
+    def _request(self, http_method: str, url: str, **kwargs: Any) -> requests.Response:
+        auth: Any = self
+        for member in _members(auth):
+            attach_session(member, getattr(auth, _MARK))  # one that was set since, too
+        anonymous = self.credentials.credentials.get(securitymethods.ANONYMOUS)
+        edge = getattr(getattr(anonymous, "adapters", None), "edge", None)
+        if edge is not None and edge.claim(Target.from_url(url)) is not None:
+            known: requests.Response = anonymous.request(http_method, url, **kwargs)
+            return known
+        response: requests.Response = super()._request(http_method, url, **kwargs)  # type: ignore[misc]
         return response
 
-    setattr(auth, _ORIGINAL, original)
-    auth._request = request
+
+class AttachedAuthSession(_Negotiation, pyvo.auth.AuthSession):  # type: ignore[misc]
+    """pyvo's ``AuthSession`` while it is attached."""
 
 
-def _detach_auth_session(auth: pyvo.auth.AuthSession) -> None:
-    if hasattr(auth, _ORIGINAL):
-        del auth._request  # the class's own method shows again
-        delattr(auth, _ORIGINAL)
-    for session in auth.credentials.credentials.values():
-        if isinstance(session, requests.Session):
-            detach_session(session)
-
-
-def _is_known(url: str, how: Attachment) -> bool:
-    target = Target.from_url(url)
-    secure = Target(Origin("https", target.origin.host, 443), target.path)
-    return any(how.registry.find(place) is not None for place in (target, secure))
+@lru_cache(maxsize=64)
+def _subclass(base: Any) -> Any:
+    if base is pyvo.auth.AuthSession:
+        return AttachedAuthSession  # by this name it can be pickled
+    return type(base)(base.__name__, (_Negotiation, base), {"__module__": base.__module__, "__doc__": base.__doc__})

@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest's own.
     """
     config.addinivalue_line("markers", _MARKER)
+    pytest.register_assert_rewrite("vo_auth.testing.contract")  # so that its failures tell what was compared
 
 
 @pytest.fixture

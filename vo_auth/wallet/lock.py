@@ -8,13 +8,34 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..clock import Clock
-from ..errors import LoginInProgressError, WalletError, WalletWarning
+from ..errors import LoginInProgressError, MissingDependencyError, WalletError, WalletWarning
 
-__all__ = ["Locks"]
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+__all__ = ["Locks", "file_lock"]
 
 _PERSON = 60.0  # seconds to wait behind a login that waits for a person
+
+
+def file_lock(path: Path, *, poll_interval: float) -> BaseFileLock:
+    """Return a lock between processes that the system releases when its holder dies.
+
+    Raises
+    ------
+    MissingDependencyError
+        When filelock is not installed.
+    """
+    try:
+        from filelock import FileLock
+    except ImportError:
+        raise MissingDependencyError(
+            "Keeping permits for other processes needs filelock: pip install filelock (or set VO_AUTH_WALLET=memory)"
+        ) from None
+    return FileLock(path, mode=0o600, poll_interval=poll_interval, fallback_to_soft=False)
 
 
 class Locks:
@@ -118,16 +139,14 @@ class Locks:
 
     @contextmanager
     def _file_lock(self, name: str, *, what: str, wait: bool, limit: float) -> Iterator[bool]:
-        from filelock import FileLock, Timeout
-
         path = self._path(name)
-        lock = FileLock(path, mode=0o600, poll_interval=0.02, fallback_to_soft=False)
+        lock = file_lock(path, poll_interval=0.02)
         start = self._clock.elapsed()
         while True:
             try:
                 lock.acquire(timeout=1.0 if wait else 0.0)
                 break
-            except Timeout:
+            except TimeoutError:  # filelock's Timeout is one
                 if not wait:
                     yield False
                     return

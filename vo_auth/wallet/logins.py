@@ -10,9 +10,16 @@ from typing import TypeVar
 from ..archive import Archive, Flow, Grant, LoginContext
 from ..clock import Clock
 from ..credentials import Chosen, CredentialChain, ExplicitSource
-from ..errors import CredentialsNotFoundError, CredentialsRejectedError, PermitExpiredError, VoAuthError
+from ..errors import (
+    CredentialsNotFoundError,
+    CredentialsRejectedError,
+    LoginAnswerError,
+    PermitExpiredError,
+    VoAuthError,
+)
 from ..login_client import LoginClient
 from ..scrub import scrubbed
+from ..secret import Secret
 from .held import Held, Key, Want
 from .rejections import Rejections
 
@@ -75,8 +82,8 @@ class Logins:
             When all there is has ended.
         """
         chain = CredentialChain([explicit]) if explicit else self._chain
-        ended: dict[str, tuple[str, float]] = {}
-        foreign: dict[str, str] = {}
+        ended: dict[tuple[str, str], tuple[str, float]] = {}
+        foreign: dict[tuple[str, str], str] = {}
         while True:
             try:
                 chosen = chain.choose(
@@ -92,9 +99,9 @@ class Logins:
                 raise _nothing_left(want, error, ended, foreign) from None
             end = self._end_of(want, chosen)
             if end is not None and end <= self._clock.wall() + self._skew_of(want.archive):
-                ended[chosen.source] = chosen.origin, end
+                ended[chosen.source, chosen.flow.name] = chosen.origin, end
             elif explicit is None and not ask_username and _is_of_another(want, chosen):
-                foreign[chosen.source] = chosen.username
+                foreign[chosen.source, chosen.flow.name] = chosen.username
             else:
                 return chosen
 
@@ -155,10 +162,11 @@ class Logins:
         flow = _flow_of(want.archive, current)
         if flow is None:
             return None
-        result = self._with_grant(want, current, flow.renew, deadline=deadline)
-        if result is None:
+        grant, skew = self._act(
+            want, current.key.account, {}, lambda ctx: flow.renew(ctx, current.grant), deadline=deadline
+        )
+        if grant is None:
             return None
-        grant, skew = result
         return self._held(want, current.key.account, grant, skew, flow=flow, origin=current.origin)
 
     def revoke(self, want: Want, current: Held) -> bool:
@@ -170,37 +178,41 @@ class Logins:
             When no answer could be had.
         """
         flow = _flow_of(want.archive, current)
-        result = self._with_grant(want, current, flow.revoke, deadline=10.0) if flow is not None else None
-        return bool(result and result[0])
-
-    def _with_grant(
-        self, want: Want, current: Held, act: Callable[[LoginContext, Grant], T | None], *, deadline: float
-    ) -> tuple[T, float] | None:
-        failure: VoAuthError
-        with self._client(want.archive, deadline) as client:
-            ctx = LoginContext(archive=want.archive, client=client, account=current.key.account, realm=want.realm)
-            try:
-                result = act(ctx, current.grant)
-                return None if result is None else (result, client.skew)
-            except VoAuthError as error:
-                failure = scrubbed(error)
-        raise failure  # out here: the frames of the flow held the refresh token
+        if flow is None:
+            return False
+        revoked, _ = self._act(
+            want, current.key.account, {}, lambda ctx: flow.revoke(ctx, current.grant), deadline=10.0
+        )
+        return revoked
 
     def _run(self, want: Want, chosen: Chosen, *, deadline: float) -> tuple[Grant, float]:
-        failure: VoAuthError | None = None
+        return self._act(want, want.account.label, chosen.values, chosen.flow.login, deadline=deadline)
+
+    def _act(
+        self,
+        want: Want,
+        account: str,
+        credentials: Mapping[str, Secret],
+        act: Callable[[LoginContext], T],
+        *,
+        deadline: float,
+    ) -> tuple[T, float]:
+        """Let a flow act; what it raises leaves without the frames that held its secrets."""
+        failure: VoAuthError
         with self._client(want.archive, deadline) as client:
             ctx = LoginContext(
-                archive=want.archive,
-                client=client,
-                credentials=chosen.values,
-                account=want.account.label,
-                realm=want.realm,
+                archive=want.archive, client=client, credentials=credentials, account=account, realm=want.realm
             )
             try:
-                return chosen.flow.login(ctx), client.skew
+                return act(ctx), client.skew
             except VoAuthError as error:
                 failure = scrubbed(error)
-        raise failure  # out here: the frames of the flow held the password
+            except Exception as error:  # a fault of a plugin's flow; its text may repeat what was sent
+                failure = LoginAnswerError(
+                    f"{want.archive.title}: the login failed inside its flow with {type(error).__name__}: "
+                    "report it to the plugin's authors"
+                )
+        raise failure  # out here: the frames of the flow held the secrets
 
     def _client(self, archive: Archive, deadline: float) -> LoginClient:
         return LoginClient(
@@ -242,11 +254,11 @@ def _is_of_another(want: Want, chosen: Chosen) -> bool:
 def _nothing_left(
     want: Want,
     error: CredentialsNotFoundError,
-    ended: Mapping[str, tuple[str, float]],
-    foreign: Mapping[str, str],
+    ended: Mapping[tuple[str, str], tuple[str, float]],
+    foreign: Mapping[tuple[str, str], str],
 ) -> VoAuthError:
     first, _, rest = str(error).partition("\n")
-    others = [f"  {source}: has those of {name}, another user" for source, name in foreign.items()]
+    others = [f"  {source}: has those of {name}, another user" for (source, _), name in foreign.items()]
     if ended:
         return PermitExpiredError("\n".join([_ended(want.archive, ended.values()), rest, *others]))
     return CredentialsNotFoundError("\n".join([first, rest, *others])) if others else error

@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import WalletError, WalletWarning
+from ..errors import MissingDependencyError, WalletError, WalletWarning
 from ..scrub import scrubbed
+from .lock import file_lock
 
 __all__ = ["Vault", "state_home"]
 
@@ -25,11 +26,21 @@ _NEW = ".permits-"  # the start of a new file's name before it is renamed
 
 
 def state_home() -> Path:
-    """Return the folder of all state: ``VO_AUTH_HOME``, else the place for state on this system."""
+    """Return the folder of all state: ``VO_AUTH_HOME``, else the place for state on this system.
+
+    Raises
+    ------
+    MissingDependencyError
+        When the system's place cannot be found without platformdirs.
+    """
     if home := os.environ.get("VO_AUTH_HOME"):
         return Path(home).expanduser()
-    import platformdirs
-
+    try:
+        import platformdirs
+    except ImportError:
+        raise MissingDependencyError(
+            "Finding the place for permits needs platformdirs: pip install platformdirs (or set VO_AUTH_HOME)"
+        ) from None
     return Path(platformdirs.user_state_path("vo_auth", appauthor=False))
 
 
@@ -150,9 +161,7 @@ class Vault:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        from filelock import FileLock
-
-        lock = FileLock(self.prepare() / "vault.lock", mode=0o600, poll_interval=0.01, fallback_to_soft=False)
+        lock = file_lock(self.prepare() / "vault.lock", poll_interval=0.01)
         try:
             lock.acquire(timeout=30.0)
         except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from ..archive import Archive
-from ..clock import Clock, skew_of
+from ..clock import Clock
 from ..credentials import (
     CredentialChain,
     CredentialSource,
@@ -30,7 +30,7 @@ from ..scrub import scrubbed
 from ..secret import Secret
 from . import rejections
 from .accounts import Account, resolve
-from .held import Held, Key, Want, state_of
+from .held import Held, Key, Want
 from .lock import Locks
 from .logins import Logins
 from .memory import MemorySource
@@ -38,13 +38,12 @@ from .redeem import Redeemer
 from .rejections import Rejections
 from .renewal import Renewals
 from .shelf import Shelf
+from .standing import Standing, differ, is_better
 from .vault import Vault
 
 __all__ = ["Wallet"]
 
 _LOG = logging.getLogger("vo_auth.wallet")
-_YOUNG = 60.0  # a permit younger than this was refused for its rights
-_ONCE_IN = 600.0  # at most one login because of a refusal in this time
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 
 
@@ -75,14 +74,14 @@ class Wallet:
     ) -> None:
         self.clock = clock or Clock()
         self._patience = patience
-        self._skew: dict[str, float] = {}
+        self._standing = Standing(self.clock)
         self._cancelled: dict[Key, str] = {}
         self._failures: dict[Key, tuple[int, LoginUnreachableError]] = {}
         self._memory = MemorySource()
         self._shelf = Shelf(vault, self.clock)
         self._locks = Locks(self._shelf.lock_folder(), self.clock, patience=patience)
         chain = CredentialChain((*sources, self._memory))
-        self._logins = Logins(chain, Rejections(self._shelf.vault, self.clock), self.clock, self._skew_of)
+        self._logins = Logins(chain, Rejections(self._shelf.vault, self.clock), self.clock, self._standing.skew_of)
         self._redeemer = Redeemer(self._shelf, self._logins, self.clock)
         self._renewals = Renewals(self._renew_quietly, self.clock)
         self._own = any(isinstance(source, ExplicitSource) for source in chain.sources)
@@ -122,7 +121,7 @@ class Wallet:
         """
         held = self._shelf.in_memory(want.key)
         if held is not None:
-            state = self._state(want, held)
+            state = self._standing.state(want, held)
             if state is PermitState.STALE:
                 self._renewals.start(want, held)
             if state is not PermitState.EXPIRED:
@@ -153,15 +152,15 @@ class Wallet:
             When the credentials that made it are refused as well, or the login cannot be reached.
         """
         current = self._shelf.in_memory(want.key)
-        if current is not None and _differ(current, held) and self._usable(want, current):
+        if current is not None and self._standing.is_usable(want, current, refused=held):
             return current
-        if self._about_rights(held, dead=dead):
+        if self._standing.is_about_rights(held, dead=dead):
             return None
         try:
             renewed = self._obtain(replace(want, interactive=False), refused=held)
         except (CredentialsNotFoundError, PermitExpiredError, PromptCancelledError):
             return None
-        return renewed if _differ(renewed, held) else None
+        return renewed if differ(renewed, held) else None
 
     def replaced(self, want: Want, held: Held) -> Held:
         """Return another permit for one that ended while its request was on the way.
@@ -172,18 +171,18 @@ class Wallet:
             When no permit can be had.
         """
         current = self._shelf.in_memory(want.key)
-        if current is not None and _differ(current, held) and self._usable(want, current):
+        if current is not None and self._standing.is_usable(want, current, refused=held):
             return current
         return self._obtain(want)
 
     def has_ended(self, want: Want, held: Held) -> bool:
         """Say whether a permit has reached its end by now: an answer that came with it proves nothing then."""
-        end = held.grant.expires
-        return end is not None and held.now(self.clock, self._skew_of(want.archive)) >= end
+        left = self._standing.left(held)
+        return left is not None and left <= 0
 
     def observe(self, archive: Archive, date: float) -> None:
         """Learn the archive's own time from the Date header of an answer that came just now."""
-        self._skew[archive.name] = skew_of(date, self.clock.wall())
+        self._standing.observe(archive, date)
 
     # ---------------------------------------------------------------- what people ask
 
@@ -229,7 +228,7 @@ class Wallet:
         want = replace(want, archive=self._logins.with_flow(want.archive, flow))
         with self._locks.hold(str(want.key), what=want.archive.title):
             current = self._shelf.current(want.key)
-            if current is not None and not force and explicit is None and self._usable(want, current):
+            if current is not None and not force and explicit is None and self._standing.is_usable(want, current):
                 self._shelf.put(current)
                 return current
             for key in [key for key in self._cancelled if key.archive == want.archive.name]:
@@ -278,8 +277,8 @@ class Wallet:
             When a request could get none without asking a person.
         """
         held = self._shelf.current(want.key)
-        if held is not None and self._usable(want, held):
-            state = self._state(want, held).value
+        if held is not None and self._standing.is_usable(want, held):
+            state = self._standing.state(want, held).value
             return held.key.account, held.grant.permit.kind, f"held, {state}, from {held.origin}"
         chosen = self._logins.choose(replace(want, interactive=False))
         return chosen.username or want.account.label, "new", f"{chosen.flow.name} with {chosen.origin}"
@@ -297,13 +296,11 @@ class Wallet:
 
     def state(self, archive: Archive, held: Held) -> PermitState:
         """Say how a permit stands now."""
-        return self._state(Want(archive=archive), held)
+        return self._standing.state(Want(archive=archive), held)
 
     def seconds_left(self, archive: str, held: Held) -> float | None:
         """Return how long a permit holds; None where its end is not known."""
-        if held.grant.expires is None:
-            return None
-        return held.grant.expires - held.now(self.clock, self._skew.get(archive, 0.0))
+        return self._standing.left(held)
 
     # ---------------------------------------------------------------- one login for all
 
@@ -323,15 +320,15 @@ class Wallet:
     def _obtain_locked(self, want: Want, refused: Held | None) -> Held:
         current = self._shelf.current(want.key)
         if current is not None:
-            self._skew.setdefault(want.archive.name, current.server_time - current.obtained.wall)
-            if self._serves(want, current, refused):
+            self._standing.suppose(current)
+            if self._standing.is_usable(want, current, refused=refused):
                 self._shelf.put(current)
                 return current
-            if self._lives_too_short(want, current):
+            if self._standing.lives_too_short(want, current):
                 return self._long_enough(want, current)
         long_running = self._shelf.in_memory(want.key) is not None
         held = self._persistently(want, current, refused, patience=self._patience if long_running else 0.0)
-        if refused is not None and _differ(held, refused):
+        if refused is not None and differ(held, refused):
             held = held.after_refusal(self.clock.wall())
         return self._long_enough(want, self._keep(want, self._alive(want, held), previous=current))
 
@@ -382,7 +379,7 @@ class Wallet:
             raise
         if want.account.is_unnamed and not by_hand and chosen.flow.login_urls and not self._own:
             theirs = self._shelf.current(Key(want.archive.name, chosen.username, want.realm))
-            if theirs is not None and chosen.username and self._serves(want, theirs, refused):
+            if theirs is not None and chosen.username and self._standing.is_usable(want, theirs, refused=refused):
                 return theirs  # now that the user is known, so is a permit that another process obtained
         held = self._logins.login(want, chosen, again=by_hand, deadline=deadline)
         if chosen.source in ("prompt", "arguments") and not self._own:
@@ -390,8 +387,8 @@ class Wallet:
         return held
 
     def _alive(self, want: Want, held: Held) -> Held:
-        self._skew[want.archive.name] = held.server_time - held.obtained.wall  # as the login's answer told
-        left = self.seconds_left(want.archive.name, held)
+        self._standing.learn(held)
+        left = self._standing.left(held)
         if left is not None and left <= 0:
             page = f" at {want.archive.pages.token}" if want.archive.pages.token else ""
             raise PermitExpiredError(
@@ -400,7 +397,7 @@ class Wallet:
         return held
 
     def _long_enough(self, want: Want, held: Held) -> Held:
-        left = self.seconds_left(want.archive.name, held)
+        left = self._standing.left(held)
         if want.min_life > 0 and left is not None and left < want.min_life:
             raise PermitLifeError(
                 f"{want.archive.title} gives permits for {held.grant.life:.0f} s, of which {left:.0f} s are left; "
@@ -427,56 +424,20 @@ class Wallet:
             current = self._shelf.current(want.key)
             if current is None:
                 return False  # logged out meanwhile
-            if self._state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
+            if self._standing.state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
                 self._shelf.put(current, alias=alias)
                 return True
             renewed = self._redeemer.redeem(want, current, deadline=Renewals.DEADLINE) or self._logged_in(
                 want, refused=current, deadline=Renewals.DEADLINE
             )
-            if not _better(renewed, current):
+            if not is_better(renewed, current):
                 return False
             self._shelf.put(self._keep(want, self._alive(want, renewed), previous=current), alias=alias)
             return True
 
-    # ---------------------------------------------------------------- how a permit stands
-
-    def _state(self, want: Want, held: Held) -> PermitState:
-        return state_of(want.archive, held, clock=self.clock, skew=self._skew_of(want.archive), min_life=want.min_life)
-
-    def _usable(self, want: Want, held: Held) -> bool:
-        return self._state(want, held) is not PermitState.EXPIRED
-
-    def _serves(self, want: Want, held: Held, refused: Held | None) -> bool:
-        return self._usable(want, held) and (refused is None or _differ(held, refused))
-
-    def _lives_too_short(self, want: Want, held: Held) -> bool:
-        """Say whether a new login would only bring another permit that is too short for ``min_life``."""
-        life = held.grant.life
-        return life is not None and life < want.min_life and self._age(held) < _YOUNG
-
-    def _skew_of(self, archive: Archive) -> float:
-        return self._skew.get(archive.name, 0.0)
-
-    def _about_rights(self, held: Held, *, dead: bool) -> bool:
-        return (not dead and self._age(held) < _YOUNG) or 0 <= self.clock.wall() - held.refusal_renewed < _ONCE_IN
-
-    def _age(self, held: Held) -> float:
-        return held.now(self.clock, self._skew.get(held.key.archive, 0.0)) - held.grant.issued
-
     def _after_fork(self) -> None:
         for part in (self._locks, self._renewals, self._shelf, self._memory):
             part.renew_after_fork()
-
-
-def _differ(one: Held, other: Held) -> bool:
-    return one.grant.permit != other.grant.permit
-
-
-def _better(new: Held, old: Held) -> bool:
-    """Say whether a renewal brought anything: a pasted token is the same one again."""
-    if new.grant.expires is None or new.grant.refresh not in (None, old.grant.refresh):
-        return True
-    return old.grant.expires is not None and new.grant.expires > old.grant.expires
 
 
 _WALLETS: weakref.WeakSet[Wallet] = weakref.WeakSet()
