@@ -7,7 +7,9 @@ hooks, exceptions) holds the plain request.
 from __future__ import annotations
 
 import copy
+import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -82,6 +84,7 @@ class PermitAdapter(BaseAdapter):
         self._certified: OrderedDict[tuple[int, object], _CertifiedAdapter] = OrderedDict()
         self._guard = threading.Lock()
         self._observed: dict[str, float] = {}
+        _ADAPTERS.add(self)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "inner":
@@ -107,8 +110,10 @@ class PermitAdapter(BaseAdapter):
             self._certified.popitem()[1].close()
 
     def renew_after_fork(self) -> None:
-        """Forget who held the lock in the parent."""
+        """Forget who held the locks in the parent, and close: a shared connection would mix the answers of two."""
         self._guard = threading.Lock()
+        self.edge.renew_after_fork()
+        self.close()
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send a request, dressed where a permit is due.
@@ -454,3 +459,15 @@ def _is_unverified(inner: BaseAdapter) -> bool:
     """Say whether an adapter was built to connect without checking certificates, whatever ``verify`` says."""
     settings = getattr(getattr(inner, "poolmanager", None), "connection_pool_kw", None) or {}
     return settings.get("cert_reqs") in ("CERT_NONE", "NONE", 0) or settings.get("assert_hostname") is False
+
+
+_ADAPTERS: weakref.WeakSet[PermitAdapter] = weakref.WeakSet()
+
+
+def _renew_all_after_fork() -> None:
+    for adapter in list(_ADAPTERS):
+        adapter.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all_after_fork)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -111,7 +109,6 @@ class AuthSession(requests.Session):
         self._environment = EnvironmentSettings()
         super().__init__()
         self.headers["User-Agent"] = USER_AGENT
-        _SESSIONS.add(self)
 
     @property
     def adapters(self) -> Adapters:
@@ -232,7 +229,6 @@ class AuthSession(requests.Session):
         settings["params"] = copy.copy(self.params)
         settings["auth"] = self.auth
         other._furnish(settings, [(prefix, copy.copy(adapter.inner)) for prefix, adapter in self.adapters.items()])
-        _SESSIONS.add(other)
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AuthSession:
@@ -329,18 +325,3 @@ def session_for(
     return AuthSession(
         url=url, account=account, required=required, interactive=interactive, min_life=min_life, **options
     )
-
-
-_SESSIONS: weakref.WeakSet[AuthSession] = weakref.WeakSet()
-
-
-def _close_after_fork() -> None:
-    for session in list(_SESSIONS):  # a connection shared by two processes would mix their answers
-        session._edge.renew_after_fork()
-        for adapter in session.adapters.values():
-            adapter.renew_after_fork()
-        session.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_after_fork)

@@ -19,9 +19,10 @@ from requests.structures import CaseInsensitiveDict
 
 import vo_auth
 from vo_auth.adapter import Adapters
-from vo_auth.errors import AttachError, CredentialsNotFoundError
+from vo_auth.errors import AttachError, CallerHeaderWarning, CredentialsNotFoundError
 from vo_auth.testing import assert_no_secret
-from vo_auth_eso.standin import CONFIDENTIAL_RUN, STANDIN
+from vo_auth_eso.standin import CONFIDENTIAL_RUN, PROPRIETARY_RUN, STANDIN
+from vo_auth_eso.standin.holdings import raw_frames
 
 with warnings.catch_warnings(action="ignore"):
     from astroquery import log
@@ -37,6 +38,7 @@ OWN_ROWS = {  # the PI sees five, everybody else none
     "QUERY": f"SELECT dp_id FROM dbo.raw WHERE prog_id = '{CONFIDENTIAL_RUN}'",
 }
 PI, NOBODY = STANDIN.credentials["pi"], STANDIN.credentials["norights"]
+MINE = raw_frames(PROPRIETARY_RUN)[0].dp_id
 without_credentials = pytest.mark.vo_auth_sandbox(credentials=False)
 
 
@@ -291,6 +293,18 @@ def test_an_answer_to_a_header_of_the_callers_own_is_not_kept(context, tmp_path,
         del eso._session.headers["Authorization"]
         assert rows(eso) == 0
     assert_no_secret([token], tmp_path)
+
+
+def test_astroquerys_own_login_still_works_and_its_token_stays(tmp_path, monkeypatch, sandbox) -> None:
+    eso = attached(tmp_path)
+    monkeypatch.setattr(keyring, "get_password", lambda *_: NOBODY["password"])
+    eso.login(username=NOBODY["username"])
+    assert eso.authenticated()
+    with pytest.warns(CallerHeaderWarning):  # it sets a header for each download
+        assert eso.retrieve_data([MINE], destination=str(tmp_path)) == []
+    assert sandbox.bench("eso").counters["logins"] == 1
+    vo_auth.detach(eso)
+    assert eso.authenticated()
 
 
 @pytest.mark.parametrize("labels", [("a/b", "a_b"), ("Name", "name"), ("x" * 300 + "1", "x" * 300 + "2"), ("..", ".")])

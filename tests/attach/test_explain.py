@@ -108,6 +108,7 @@ def test_it_says_the_same_of_a_copy(again, session, chained) -> None:
     assert vo_auth.explain(other) == vo_auth.explain(response)
     assert other.text == response.text
     assert_no_secret(SECRETS[:2], pickle.dumps(other))
+    assert b"vo_auth." not in pickle.dumps(other)  # it is read where vo_auth is not installed, too
 
 
 @three_hosts

@@ -146,6 +146,18 @@ def test_what_cannot_be_attached_is_refused_with_a_reason(name) -> None:
         vo_auth.attach(target)
 
 
+@pytest.mark.parametrize("name", [name for name in REFUSED if "session" not in name and "with one" not in name])
+def test_what_could_never_be_attached_cannot_be_detached(name) -> None:
+    with pytest.raises(AttachError):
+        vo_auth.detach(REFUSED[name]())
+
+
+def test_detach_leaves_a_session_of_ours_as_it_is(sent) -> None:
+    session = vo_auth.session_for(ESO)
+    assert vo_auth.detach(session) is session
+    assert sent(lambda: session.get(PAGE))[0].authorization
+
+
 def _tap_plus() -> list[Any]:
     with warnings.catch_warnings(action="ignore"):
         from astroquery.esa.iso import ISOClass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -232,6 +233,7 @@ class Pty:
             import fcntl
             import termios
 
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell started us in its background
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
@@ -255,7 +257,7 @@ class Pty:
         os.write(self.ours, text)
 
     def end(self) -> str:
-        output, _ = self.process.communicate(timeout=30)
+        output, _ = self.process.communicate(timeout=60)
         os.close(self.ours)
         return output.decode().strip()
 

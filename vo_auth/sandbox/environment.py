@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -259,9 +261,20 @@ def applied(changes: Changes) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in changes}
     try:
         _assign(changes)
+        forget_openers()
         yield
     finally:
         _assign(before)
+        forget_openers()
+
+
+def forget_openers() -> None:
+    """Let urllib, and astropy above it, look at the proxy variables again: they remember those of their first call."""
+    urllib.request.install_opener(None)  # as it is before the first call
+    data = sys.modules.get("astropy.utils.data")
+    remembered = getattr(getattr(data, "_build_urlopener", None), "cache_clear", None)
+    if remembered is not None:
+        remembered()
 
 
 def _assign(changes: Changes) -> None:

@@ -75,9 +75,13 @@ def vo_auth_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     marker = request.node.get_closest_marker("vo_auth_sandbox")
     arguments, options = (marker.args, marker.kwargs) if marker is not None else ((), {})
     with Sandbox(*arguments, **options) as sandbox:
+        from ..sandbox.environment import forget_openers
+
         for name, value in sandbox.environ.items():
             if value is None:
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
+        forget_openers()
         yield sandbox
+        forget_openers()

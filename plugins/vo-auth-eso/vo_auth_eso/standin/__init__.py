@@ -26,6 +26,8 @@ from .observatory import (
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from vo_auth.demo import Demo
+
 __all__ = [
     "COMMISSIONING_RUN",
     "CONFIDENTIAL_RUN",
@@ -34,6 +36,7 @@ __all__ = [
     "SEED_RUN",
     "STANDIN",
     "make_app",
+    "show_demo",
 ]
 
 
@@ -55,9 +58,23 @@ def make_app(bench: Bench) -> web.Application:
     return app.make_app(bench)
 
 
+def show_demo(demo: Demo) -> None:
+    """Do the main job and show it; pyvo is imported only now.
+
+    Parameters
+    ----------
+    demo
+        Where to show it.
+    """
+    from .demo import show
+
+    show(demo)
+
+
 STANDIN = StandIn(
     archive="eso",
     hosts=HOSTS,
     credentials={role: {"username": user.username, "password": user.password} for role, user in USERS.items()},
     app=make_app,
+    demo=show_demo,
 )
