@@ -21,7 +21,7 @@ from requests.auth import _basic_auth_str
 from requests.exceptions import InvalidURL, RequestException, UnrewindableBodyError
 from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 
-from .answers import judge, name_in, settled, unless_login_page, whoami_request
+from .answers import judge, parted, settled, unless_login_page
 from .archive import Verdict
 from .domain import Origin, Target
 from .edge import Claim, Dressing, Edge, Policy
@@ -244,12 +244,10 @@ class PermitAdapter(BaseAdapter):
         verdict = judge(response, dressing.archive)
         if verdict in (Verdict.OK, Verdict.NOT_ENTITLED):
             return response
-        is_known = False
-        if verdict in (Verdict.LICENCE, Verdict.LOGIN_PAGE):
-            drop(response)  # in every case: it is no data
-            verdict, is_known = self._asked(request, dressing, kwargs, verdict)
+        stream = {**kwargs, "stream": True}
+        is_known, verdict = parted(response, verdict, dressing, lambda asked: self._transmit(asked, dressing, stream))
         try:
-            another = None if is_known else self._another(dressing, dead=verdict is Verdict.DEAD)
+            another = None if is_known else self.edge.refused(dressing, dead=verdict is Verdict.DEAD)
         except BaseException:
             drop(response)  # nobody else would: a blocking pool would wait for its connection for ever
             raise
@@ -259,27 +257,6 @@ class PermitAdapter(BaseAdapter):
             response = self._transmit(request, dressing, kwargs)
             verdict = judge(response, dressing.archive)
         return settled(response, verdict, dressing, self.edge)
-
-    def _another(self, dressing: Dressing, *, dead: bool) -> Dressing | None:
-        return self.edge.again(dressing, dressing.wallet.refused(dressing.want, dressing.held, dead=dead))
-
-    def _asked(
-        self, request: PreparedRequest, dressing: Dressing, kwargs: Mapping[str, Any], verdict: Verdict
-    ) -> tuple[Verdict, bool]:
-        """Ask the archive, where it tells, for whom it takes the sender; return what that makes of the verdict.
-
-        A page in place of data may mean a dead permit as well as a good one that is not enough.
-        """
-        question = whoami_request(request, dressing)
-        if question is None:
-            return verdict, False
-        try:
-            answer = self._transmit(question, dressing, {**kwargs, "stream": True})
-        except RequestException:
-            return verdict, False
-        name = name_in(answer, dressing.archive)
-        drop(answer)
-        return (Verdict.DEAD if name == "" else verdict), bool(name)
 
     def _next(self, request: PreparedRequest, dressing: Dressing | None, old: Dressing) -> Dressing:
         assert dressing is not None

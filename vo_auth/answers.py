@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from requests import PreparedRequest, Request, Response
+from collections.abc import Callable
 
+from requests import PreparedRequest, Request, RequestException, Response
+
+from ._version import USER_AGENT
 from .archive import Answer, Archive, Verdict, judge_status
 from .domain import Target
 from .edge import Dressing, Edge
 from .errors import LicenceRequiredError, LoginPageError, PermitExpiredError, RefusedWarning
 from .wire import drop, peek_into, redirect_target
 
-__all__ = ["judge", "name_in", "settled", "unless_login_page", "whoami_request"]
+__all__ = ["judge", "parted", "settled", "unless_login_page"]
 
 
 def judge(response: Response, archive: Archive) -> Verdict:
@@ -57,24 +60,44 @@ def unless_login_page(response: Response, archive: Archive) -> Response:
     return response
 
 
-def whoami_request(request: PreparedRequest, dressing: Dressing) -> PreparedRequest | None:
-    """Return the request that asks for whom the archive takes the sender; None where it does not tell."""
+def parted(
+    response: Response, verdict: Verdict, dressing: Dressing, send: Callable[[PreparedRequest], Response]
+) -> tuple[bool, Verdict]:
+    """Part a dead permit from a good one that is not enough, where a page stands in place of data.
+
+    Parameters
+    ----------
+    response, verdict
+        The answer, and what it says by itself.
+    dressing
+        What it was an answer to.
+    send
+        Sends a request with the same permit.
+
+    Returns
+    -------
+    tuple
+        Whether the archive knows the permit's owner, and the verdict: DEAD if it takes the sender for nobody. Where
+        it does not tell, False and the verdict as it was.
+    """
     claim, whoami = dressing.claim, dressing.archive.whoami
-    if whoami is None or not claim.match.domain.covers(Target(claim.target.origin, whoami.path)):
-        return None
-    headers = {name: request.headers[name] for name in ("User-Agent",) if name in request.headers}
-    question = Request("GET", f"{claim.target.origin}{whoami.path}", headers=headers).prepare()
-    question._body_position = None  # type: ignore[attr-defined]  # as a session's own requests have
-    return question
-
-
-def name_in(answer: Response, archive: Archive) -> str | None:
-    """Return the user's name in the answer to that question, an empty text for nobody, None where it does not tell."""
-    assert archive.whoami is not None
+    if verdict not in (Verdict.LICENCE, Verdict.LOGIN_PAGE) or whoami is None:
+        return False, verdict
+    if not claim.match.domain.covers(Target(claim.target.origin, whoami.path)):
+        return False, verdict
+    drop(response)  # it is no data in any case, and a blocking pool needs its connection
+    question = Request("GET", f"{claim.target.origin}{whoami.path}", headers={"User-Agent": USER_AGENT}).prepare()
     try:
-        return archive.whoami.read(_as_answer(answer))
+        answer = send(question)
+    except RequestException:
+        return False, verdict
+    try:
+        name = whoami.read(_as_answer(answer))
     except ValueError:
-        return None
+        return False, verdict
+    finally:
+        drop(answer)
+    return bool(name), (verdict if name else Verdict.DEAD)
 
 
 def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge) -> Response:

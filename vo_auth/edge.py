@@ -256,6 +256,16 @@ class Edge:
         self._bind(claim.match, want, wallet, held)
         return self._checked(Dressing(claim, want, held, wallet))
 
+    def refused(self, dressing: Dressing, *, dead: bool) -> Dressing | None:
+        """Return the dressing with another permit after a refusal, or None where that cannot help.
+
+        Raises
+        ------
+        VoAuthError
+            When no other permit can be had, or it excludes the target.
+        """
+        return self.again(dressing, dressing.wallet.refused(dressing.want, dressing.held, dead=dead))
+
     def again(self, dressing: Dressing, held: Held | None) -> Dressing | None:
         """Return the dressing with another permit, or None without one.
 

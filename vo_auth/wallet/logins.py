@@ -105,6 +105,13 @@ class Logins:
             else:
                 return chosen
 
+    def at_hand(self, want: Want) -> Mapping[str, Secret]:
+        """Return the credentials that can be had without asking a person; empty where there are none."""
+        try:
+            return self.choose(replace(want, interactive=False)).values
+        except CredentialsNotFoundError:
+            return {}
+
     def login(self, want: Want, chosen: Chosen, *, again: bool = False, deadline: float = 30.0) -> Held:
         """Send the credentials.
 
