@@ -45,8 +45,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 # Never at module level in core: imported where they are used.
 HEAVY = names(
-    "aiohttp astropy astroquery authlib cryptography filelock icoscp_core joserfc keyring lxml numpy platformdirs pluggy pydantic"
-    " pydantic_xml pyvo rich sqlglot trustme typer vo_models"
+    "aiohttp astropy astroquery authlib cryptography filelock icoscp_core joserfc keyring lxml numpy platformdirs"
+    " pluggy pydantic pydantic_xml pyvo rich sqlglot trustme typer vo_models"
 )
 WEB = HEAVY - names("astroquery filelock icoscp_core keyring platformdirs pluggy pyvo rich typer")
 

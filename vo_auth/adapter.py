@@ -25,11 +25,7 @@ from .answers import judge, parted, settled, unless_login_page
 from .archive import Verdict
 from .domain import Origin, Target
 from .edge import Claim, Dressing, Edge, Policy
-from .errors import (
-    BodyNotReplayableError,
-    CallerHeaderWarning,
-    InsecureTransportError,
-)
+from .errors import BodyNotReplayableError, CallerHeaderWarning, InsecureTransportError
 from .login_client import parse_date
 from .registry import default_registry
 from .scrub import scrubbed
@@ -241,11 +237,9 @@ class PermitAdapter(BaseAdapter):
             held = dressing.wallet.replaced(dressing.want, dressing.held)
             dressing = self._next(request, self.edge.again(dressing, held), dressing)
             response = self._transmit(request, dressing, kwargs)
-        verdict = judge(response, dressing.archive)
+        is_known, verdict = self._judged(response, dressing, kwargs)
         if verdict in (Verdict.OK, Verdict.NOT_ENTITLED):
             return response
-        stream = {**kwargs, "stream": True}
-        is_known, verdict = parted(response, verdict, dressing, lambda asked: self._transmit(asked, dressing, stream))
         try:
             another = None if is_known else self.edge.refused(dressing, dead=verdict is Verdict.DEAD)
         except BaseException:
@@ -255,8 +249,14 @@ class PermitAdapter(BaseAdapter):
             drop(response)
             dressing = self._next(request, another, dressing)
             response = self._transmit(request, dressing, kwargs)
-            verdict = judge(response, dressing.archive)
+            _, verdict = self._judged(response, dressing, kwargs)
         return settled(response, verdict, dressing, self.edge)
+
+    def _judged(self, response: Response, dressing: Dressing, kwargs: Mapping[str, Any]) -> tuple[bool, Verdict]:
+        verdict = judge(response, dressing.archive)
+        if verdict not in (Verdict.LICENCE, Verdict.LOGIN_PAGE):
+            return False, verdict
+        return parted(response, verdict, dressing, lambda asked: self._transmit(asked, dressing, kwargs))
 
     def _next(self, request: PreparedRequest, dressing: Dressing | None, old: Dressing) -> Dressing:
         assert dressing is not None

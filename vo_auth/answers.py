@@ -81,9 +81,7 @@ def parted(
         it does not tell, False and the verdict as it was.
     """
     claim, whoami = dressing.claim, dressing.archive.whoami
-    if verdict not in (Verdict.LICENCE, Verdict.LOGIN_PAGE) or whoami is None:
-        return False, verdict
-    if not claim.match.domain.covers(Target(claim.target.origin, whoami.path)):
+    if whoami is None or not claim.match.domain.covers(Target(claim.target.origin, whoami.path)):
         return False, verdict
     drop(response)  # it is no data in any case, and a blocking pool needs its connection
     question = Request("GET", f"{claim.target.origin}{whoami.path}", headers={"User-Agent": USER_AGENT}).prepare()

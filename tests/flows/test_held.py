@@ -79,6 +79,15 @@ def test_a_pasted_cookie_is_a_name_and_a_value(
     assert bench.login(flow, cookie=pasted).permit == CookiePermit(name, Secret(value))
 
 
+def test_a_cookie_may_tell_its_owner_and_its_end(bench: Any) -> None:
+    flow = PastedCookie(cookie="sid", expires=lambda value: float(value[2:]), owner=lambda value: value[:2])
+    grant = bench.login(flow, cookie="sid=pi4600")
+    assert (grant.identity, grant.expires) == ("pi", 4600.0)
+    assert bench.login(flow, cookie="sid=pi4600", username="known").identity == "known"
+    opaque = bench.login(PastedCookie(), cookie="sid=abc")
+    assert (opaque.identity, opaque.expires) == ("", None)
+
+
 @pytest.mark.parametrize(
     "pasted", ["", "obviously-fake", "=obviously-fake", "sid=", "sid=obviously-fake; other=x", "s d=x"]
 )
