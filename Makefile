@@ -49,8 +49,16 @@ types: install
 docs: install
 	$(PYTEST) -m 'not interop' -k docs tests
 
-interop: install
-	$(PYTEST) -m interop tests plugins
+interop: install .venv-icoscp/.installed
+	ICOSCP_PYTHON="$$PWD"'/.venv-icoscp/bin/python' $(PYTEST) -m interop tests plugins
+
+# The older icoscp brings so much along that it has an environment of its own.
+.venv-icoscp/.installed: requirements/icoscp-legacy.txt pyproject.toml plugins/vo-auth-icos/pyproject.toml
+	'$(PYTHON)' -m venv --clear .venv-icoscp
+	.venv-icoscp/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/icoscp-legacy.txt
+	.venv-icoscp/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation \
+	    -e . -e plugins/vo-auth-icos
+	@touch $@
 
 wheels: install
 	@PYTHON='$(BIN)/python' sh .ci/wheels
@@ -84,6 +92,10 @@ pins:
 	    .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
 	    --no-emit-trusted-host --no-emit-find-links --extra pyvo --extra astroquery --extra icoscp --extra sandbox --output-file $(PINS) \
 	    pyproject.toml requirements/dev.in
+	env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make pins' \
+	    .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
+	    --no-emit-trusted-host --no-emit-find-links --output-file requirements/icoscp-legacy.txt \
+	    pyproject.toml requirements/icoscp-legacy.in
 
 clean:
 	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
