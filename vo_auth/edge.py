@@ -148,7 +148,7 @@ class Edge:
     wallet
         Returns the wallet that permits come from.
     private
-        Wallets of the session's own, by archive: credentials that were given to it alone.
+        Makes, by archive, a wallet of the session's own: for credentials that were given to it alone.
     """
 
     def __init__(
@@ -156,13 +156,14 @@ class Edge:
         policy: Policy,
         registry: Registry,
         wallet: Callable[[], Wallet],
-        private: Mapping[str, Wallet] | None = None,
+        private: Mapping[str, Callable[[], Wallet]] | None = None,
     ) -> None:
         self.policy = policy
         self.registry = registry
         self.cookies = KeptCookies()
         self._wallet = wallet
         self._private = dict(private or {})
+        self._own: dict[str, Wallet] = {}
         self._wants: dict[tuple[str, str], tuple[Want, Wallet]] = {}
         self._said: set[tuple[object, ...]] = set()
         self._guard = threading.Lock()
@@ -311,6 +312,15 @@ class Edge:
     def _is_required(self, archive: Archive) -> bool:
         return self.policy.required and archive.name == self.policy.archive
 
+    def _own_wallet(self, archive: str) -> Wallet | None:
+        """Return the session's own wallet for an archive, made once, at the first request."""
+        if archive not in self._private:
+            return None
+        with self._guard:
+            if archive not in self._own:
+                self._own[archive] = self._private[archive]()
+            return self._own[archive]
+
     def _want(self, match: Match) -> tuple[Want, Wallet]:
         known = self._wants.get((match.archive.name, match.domain.realm))
         if known is not None:
@@ -318,7 +328,7 @@ class Edge:
         from .wallet import Want
 
         named = match.archive.name == self.policy.archive
-        wallet = self._private.get(match.archive.name) or self._wallet()
+        wallet = self._own_wallet(match.archive.name) or self._wallet()
         want = Want(
             archive=match.archive,
             account=wallet.account(match.archive, self.policy.account if named else None),

@@ -78,11 +78,18 @@ def _archive_for(origin: Origin) -> Archive:
     )
 
 
-def _private_wallet(credentials: Mapping[str, str | Secret], archive: Archive) -> Wallet:
+def _private_wallet(credentials: Mapping[str, str | Secret], archive: Archive) -> Callable[[], Wallet]:
+    """Look at the credentials now; the wallet for them is made when it is needed."""
     from .credentials import ExplicitSource
-    from .wallet import Wallet
 
-    return Wallet(None, [ExplicitSource(credentials, archive)])
+    source = ExplicitSource(credentials, archive)
+
+    def make() -> Wallet:
+        from .wallet import Wallet
+
+        return Wallet(None, [source])
+
+    return make
 
 
 class _Widened(Registry):

@@ -91,7 +91,7 @@ def test_the_password_is_nowhere_although_it_travels_in_a_url(bench, tap, caplog
 
 
 def test_a_wrong_password_is_sent_once(bench, session_for):
-    session = session_for(username="DEMOPI", password="obviously-wrong")
+    session = session_for(username="DEMOPI", password="obviously-wrong, sent once")
     for _ in range(3):
         with pytest.raises(errors.CredentialsRejectedError, match="vo-auth login eso"):
             session.get(TAP_URL + "/availability")
