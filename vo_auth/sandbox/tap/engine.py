@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class Database:
         self.tables = {table.name.lower(): table for table in tables}
         self._lock = threading.Lock()
         self._master = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        weakref.finalize(self, self._master.close)  # Python 3.13 warns of one that nobody closed
         for name, table in self.tables.items():
             _store(self._master, name, table)
 
