@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .archive import Archive, KnownFile
 from .domain import Target
 from .duration import seconds_in
-from .errors import LoginError, PermitError, PluginNotInstalledError, UnusableCredentialsError, VoAuthError
+from .errors import PermitError, PluginNotInstalledError, UnusableCredentialsError, VoAuthError
 from .permit import BearerPermit, HeaderPermit
 from .registry import default_registry
 from .secret import Secret
@@ -383,7 +383,7 @@ def _revoked(held: Held) -> LoggedOut:
     if archive is not None:
         try:
             revoked = default_wallet().revoke(archive, held)
-        except (LoginError, VoAuthError) as error:
+        except VoAuthError as error:
             note = str(error).partition("\n")[0]
         note = note or _still_set(archive)
     return LoggedOut(archive=held.key.archive, account=held.key.account, revoked=revoked, note=note)
