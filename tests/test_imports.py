@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     names("_version errors scrub secret sent duration"),
     names("clock domain"),
     names("permit challenge"),
-    names("archive"),
+    names("grant archive"),
     names("login_client hookspecs"),
     names("registry published flows credentials environ"),
     names("wallet"),

@@ -9,14 +9,10 @@ import enum
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
 
 from .domain import Domain, Origin
-from .permit import Permit, permit_from_record
+from .grant import Flow, Grant, LoginContext, Person
 from .secret import Secret
-
-if TYPE_CHECKING:
-    from .login_client import LoginClient
 
 __all__ = [
     "Answer",
@@ -28,6 +24,7 @@ __all__ = [
     "KnownFile",
     "LoginContext",
     "Pages",
+    "Person",
     "Verdict",
     "WhoAmI",
     "judge_status",
@@ -89,156 +86,6 @@ def judge_status(answer: Answer) -> Verdict:
     if answer.status == 401 or (answer.status == 403 and "WWW-Authenticate" in answer.headers):
         return Verdict.REFUSED
     return Verdict.NOT_ENTITLED if answer.status == 403 else Verdict.OK
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What a login gave.
-
-    Parameters
-    ----------
-    permit
-        What is presented.
-    refresh
-        A refresh token (RFC 6749, section 6).
-    identity
-        Whom the archive or the user named.
-    issuer, client_id, scopes
-        Of an OAuth grant.
-    issued, expires
-        Seconds since the epoch in the archive's own time; ``expires`` is None where the end is not known.
-    """
-
-    permit: Permit
-    refresh: Secret | None = None
-    identity: str = ""
-    issuer: str = ""
-    client_id: str = ""
-    scopes: tuple[str, ...] = ()
-    issued: float = 0.0
-    expires: float | None = None
-
-    @property
-    def life(self) -> float | None:
-        """Seconds from issue to end; None where the end is not known."""
-        return None if self.expires is None else max(self.expires - self.issued, 0.0)
-
-    def to_record(self) -> dict[str, Any]:
-        """Return JSON values, secrets revealed: for the wallet's file alone."""
-        return {
-            "permit": self.permit.to_record(),
-            "refresh": self.refresh.reveal() if self.refresh else None,
-            "identity": self.identity,
-            "issuer": self.issuer,
-            "client_id": self.client_id,
-            "scopes": list(self.scopes),
-            "issued": self.issued,
-            "expires": self.expires,
-        }
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Grant:
-        """Return the grant that :meth:`to_record` wrote down.
-
-        Raises
-        ------
-        ValueError
-            When the record is not one of ours.
-        """
-        try:
-            return cls(
-                permit=permit_from_record(record["permit"]),
-                refresh=Secret(record["refresh"]) if record["refresh"] else None,
-                identity=str(record["identity"]),
-                issuer=str(record["issuer"]),
-                client_id=str(record["client_id"]),
-                scopes=tuple(map(str, record["scopes"])),
-                issued=float(record["issued"]),
-                expires=None if record["expires"] is None else float(record["expires"]),
-            )
-        except (KeyError, TypeError):
-            raise ValueError("not a grant's record") from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginContext:
-    """What a flow works with during one login.
-
-    Parameters
-    ----------
-    archive
-        The archive.
-    account
-        The account's label; empty for the default one.
-    realm
-        The realm of the domain that needs the permit.
-    credentials
-        The values the flow asked for, by name.
-    client
-        The login client: it reaches the archive's login origins alone.
-    """
-
-    archive: Archive
-    client: LoginClient
-    credentials: Mapping[str, Secret] = field(default_factory=dict)
-    account: str = ""
-    realm: str = ""
-
-    def value(self, name: str) -> str:
-        """Return one of the credentials, revealed; an empty string when it was optional and is not there."""
-        secret = self.credentials.get(name)
-        return secret.reveal() if secret else ""
-
-
-class Flow(Protocol):
-    """One way from credentials to a permit.
-
-    Attributes
-    ----------
-    name
-        For messages and configuration.
-    asks
-        Names of the credentials it needs (``username``, ``password``, ``token``, ``cookie``, ``certificate``).
-    optional
-        Names of credentials that it uses where they are there (``client_id``, ``client_secret``).
-    unattended
-        Whether it can run again with the same credentials when the permit ends, without a person.
-    login_urls
-        Every URL that the flow sends credentials to.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def asks(self) -> tuple[str, ...]: ...
-    @property
-    def optional(self) -> tuple[str, ...]: ...
-    @property
-    def unattended(self) -> bool: ...
-    @property
-    def login_urls(self) -> tuple[str, ...]: ...
-
-    def login(self, ctx: LoginContext) -> Grant:
-        """Turn credentials into a grant.
-
-        Raises
-        ------
-        CredentialsRejectedError
-            When the archive did not accept them.
-        UnusableCredentialsError
-            When they cannot even be sent.
-        LoginError
-            When no answer could be had, or none that makes sense.
-        """
-        ...
-
-    def renew(self, ctx: LoginContext, grant: Grant) -> Grant | None:
-        """Return a new grant made from an old one, or None when only a login can do it."""
-        ...
-
-    def revoke(self, ctx: LoginContext, grant: Grant) -> bool:
-        """Revoke a grant at the archive; False where the archive cannot."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,8 +207,13 @@ class Archive:
         What an answer says about the permit.
     narrow
         Domains that a grant's own content restricts it to; None for no restriction. It can never widen.
+    by_audience
+        Whether its tokens name the services they are for (``aud``, RFC 7519, section 4.1.3): one that excludes a
+        domain is not sent there.
     whoami
         Where it says whose permit it was sent; None: nowhere.
+    groups
+        The access URL of its group membership service (IVOA GMS 1.0); empty: none is known.
     known
         Where users already keep credentials.
     pages
@@ -382,7 +234,9 @@ class Archive:
     silent: bool = False
     judge: Callable[[Answer], Verdict] = judge_status
     narrow: Callable[[Grant], tuple[Domain, ...] | None] | None = None
+    by_audience: bool = False
     whoami: WhoAmI | None = None
+    groups: str = ""
     known: Known = Known()
     pages: Pages = Pages()
 

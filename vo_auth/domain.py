@@ -198,6 +198,8 @@ class Domain:
         requested as ``https``.
     anonymous
         Path prefixes inside the domain that never get a permit, each from the root of the origin.
+    audience
+        What a token's ``aud`` may call this service, the name to ask the issuer for first; empty: its own URL.
 
     Raises
     ------
@@ -223,6 +225,7 @@ class Domain:
     realm: str = ""
     upgrade_http: bool = False
     anonymous: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
     origin: Origin = field(init=False, repr=False, compare=False)
     segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _anonymous: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
