@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     names("wallet"),
     names("edge adapter answers naming wire"),
     names("session"),
-    names("attachment integrations download"),
+    names("attachment integrations transfer"),
     names("api explanation"),
     names("__init__"),
     names("cli testing sandbox demo"),

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl
     from .secret import Secret
     from .session import AuthSession, session_for
+    from .transfer import Downloaded, download
 
 __all__ = [
     "Archive",
     "AuthSession",
     "Domain",
+    "Downloaded",
     "Explanation",
     "HeldPermit",
     "Hop",
@@ -36,6 +38,7 @@ __all__ = [
     "anonymous",
     "attach",
     "detach",
+    "download",
     "explain",
     "hookimpl",
     "login",
@@ -49,6 +52,7 @@ _HOMES = {
     "Archive": "archive",
     "AuthSession": "session",
     "Domain": "domain",
+    "Downloaded": "transfer",
     "Explanation": "explanation",
     "HeldPermit": "api",
     "Hop": "explanation",
@@ -63,6 +67,7 @@ _HOMES = {
     "anonymous": "edge",
     "attach": "attachment",
     "detach": "attachment",
+    "download": "transfer",
     "explain": "explanation",
     "hookimpl": "hookspecs",
     "login": "api",

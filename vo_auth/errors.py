@@ -27,6 +27,8 @@
         │   └── LicenceRequiredError
         ├── AttachError                 an object whose requests cannot be guarded
         ├── BodyNotReplayableError
+        ├── DownloadError               some files of a download could not be had
+        ├── TransferError               one file could not be had
         ├── WalletError                 the wallet's file cannot be used
         └── MissingDependencyError      a package that this feature needs is absent
 
@@ -35,6 +37,7 @@
         ├── AnonymousWarning            a request went without a permit where one was conceivable
         ├── RefusedWarning              the archive refused a good permit: it is about rights
         ├── CallerHeaderWarning         the caller's own Authorization header was left in place
+        ├── DownloadWarning             something about a download that a user should know
         ├── RenewalWarning              a renewal failed and will be tried again
         ├── WalletWarning               something about the wallet's file
         └── PluginWarning               a plugin was left out
@@ -46,6 +49,7 @@ line of each says what was tried and what to do next. No text ever holds a secre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from requests import RequestException
@@ -59,6 +63,8 @@ __all__ = [
     "CredentialsError",
     "CredentialsNotFoundError",
     "CredentialsRejectedError",
+    "DownloadError",
+    "DownloadWarning",
     "InsecureTransportError",
     "InsecureUrlError",
     "LicenceRequiredError",
@@ -79,6 +85,7 @@ __all__ = [
     "PromptCancelledError",
     "RefusedWarning",
     "RenewalWarning",
+    "TransferError",
     "UnusableCredentialsError",
     "VoAuthError",
     "VoAuthWarning",
@@ -221,6 +228,41 @@ class BodyNotReplayableError(VoAuthError):
     """The permit was refused after a body had been sent that cannot be sent a second time."""
 
 
+class DownloadError(VoAuthError):
+    """Some files of a download could not be had, or none: the folder cannot be used.
+
+    Parameters
+    ----------
+    message
+        How many, and the first reason.
+    downloaded
+        What is there all the same: a list of :class:`vo_auth.Downloaded`.
+    failed
+        What is not: each with ``url``, ``error`` and ``reason``.
+    """
+
+    def __init__(self, message: str, *, downloaded: Sequence[Any] = (), failed: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.downloaded = list(downloaded)
+        self.failed = list(failed)
+
+
+class TransferError(VoAuthError):
+    """One file could not be had: its status, length, digest or name, or the disk; no file is left in its place.
+
+    Parameters
+    ----------
+    message
+        Why not, and what to do, in one line.
+    status
+        The archive's HTTP status, where that is the reason.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class WalletError(VoAuthError):
     """The wallet's file cannot be used safely."""
 
@@ -243,6 +285,10 @@ class RefusedWarning(VoAuthWarning):
 
 class CallerHeaderWarning(VoAuthWarning):
     """The caller's own Authorization header was left in place."""
+
+
+class DownloadWarning(VoAuthWarning):
+    """Something about a download that a user should know."""
 
 
 class RenewalWarning(VoAuthWarning):
