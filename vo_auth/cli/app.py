@@ -19,7 +19,7 @@ from .. import api
 from .._version import __version__
 from ..errors import PermitError, PermitExpiredError, PermitLifeError, VoAuthError
 from ..registry import default_registry
-from . import sandbox
+from . import get, sandbox
 
 __all__ = ["app", "run"]
 
@@ -30,6 +30,7 @@ app = typer.Typer(
     help="Log in to astronomical archives once, and let pyvo, astroquery and requests work with it.",
 )
 app.add_typer(sandbox.app, name="sandbox")
+app.command()(get.get)
 
 ArchiveOrUrl = Annotated[str, typer.Argument(help="An archive's name, or any URL of it.", show_default=False)]
 AccountOption = Annotated[

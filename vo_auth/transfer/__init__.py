@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .call import download, fetch_all
+from .digests import parse_listing
 from .record import Downloaded, Event, Failed, Item, Options, Progress, shown
 from .sessions import Sessions
 from .tables import fetch_table, items_in, linked, read_votable
@@ -23,6 +24,7 @@ __all__ = [
     "fetch_table",
     "items_in",
     "linked",
+    "parse_listing",
     "read_votable",
     "shown",
 ]

@@ -66,6 +66,7 @@ class Courier:
         self._options = options
         self._emit = emit
         self._began: float | None = None
+        self._furthest = 0
         self._is_joined = False
         self._is_doubted = False
 
@@ -108,6 +109,10 @@ class Courier:
             if entry is not None and part is not None and 0 < part.size == entry.size:
                 return self._complete(entry, part, "")  # killed just before its name was given
             return self._transfer(session, entry, part, buffer, is_stopped)
+        except TransientError as error:
+            error.has_progressed = self.tally.received > self._furthest
+            self._furthest = max(self._furthest, self.tally.received)
+            raise
         finally:
             self.tally.end()
             self._folder.leave(self.key)
@@ -201,10 +206,9 @@ class Courier:
             entry, part = self._begin(answer, entry, part)
         with part:
             self._started(entry, part)
-            before = part.size
             part.write(buffer[:start])
-            self._pump(answer.body, part, buffer, entry.size, before=before)
-            entry = require_end(response.headers, reply, entry, part, before=before)
+            self._pump(answer.body, part, buffer, entry.size)
+            entry = require_end(response.headers, reply, entry, part)
             return self._complete(entry, part, announced(response.headers, is_whole=reply.status == 200))
 
     def _read_start(self, answer: _Answer, buffer: memoryview, entry: Entry | None) -> int:
@@ -276,7 +280,7 @@ class Courier:
             )
         )
 
-    def _pump(self, body: Body, part: Part, buffer: memoryview, end: int | None, *, before: int) -> None:
+    def _pump(self, body: Body, part: Part, buffer: memoryview, end: int | None) -> None:
         try:
             pump(body, part, self.tally, buffer, end=end)
         except DiskError:
@@ -284,9 +288,7 @@ class Courier:
         except Exception as error:
             trouble = as_trouble(error)
             if isinstance(trouble, TransientError):
-                trouble = TransientError(
-                    self.tally.cut_because or str(trouble), has_progressed=part.size > before, is_the_hosts=True
-                )
+                trouble = TransientError(self.tally.cut_because or str(trouble), is_the_hosts=True)
             raise trouble from None
 
     # ---------------------------------------------------------------- a whole file

@@ -197,8 +197,9 @@ class Event:
     def to_record(self) -> dict[str, Any]:
         """Return it for JSON: without what is empty."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        values["seconds"] = round(self.seconds, 3)
-        return {name: value for name, value in values.items() if value not in ("", None, -1) and value != 0.0}
+        values["seconds"] = round(self.seconds, 3) or None
+        values["number"] = None if self.number < 0 else self.number
+        return {name: value for name, value in values.items() if value not in ("", None)}
 
 
 Progress = Callable[[Event], None]

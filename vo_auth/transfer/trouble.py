@@ -38,10 +38,13 @@ class TransientError(Exception):
         Seconds that the server asked to wait; None where it did not.
     is_the_hosts
         Whether other files of the same host would fare alike.
-    has_progressed
-        Whether the attempt brought something that is kept.
     status
         The HTTP status, where there was one.
+
+    Attributes
+    ----------
+    has_progressed
+        Whether the attempt came further than all before it.
     """
 
     def __init__(
@@ -50,13 +53,12 @@ class TransientError(Exception):
         *,
         wait: float | None = None,
         is_the_hosts: bool = False,
-        has_progressed: bool = False,
         status: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.wait = wait
         self.is_the_hosts = is_the_hosts
-        self.has_progressed = has_progressed
+        self.has_progressed = False
         self.status = status
 
 

@@ -23,7 +23,7 @@ class DigestError(TransferError):
     """What has come has another digest than it should: it is dropped."""
 
 
-def require_end(headers: Mapping[str, str], reply: Reply, entry: Entry, part: Part, *, before: int) -> Entry:
+def require_end(headers: Mapping[str, str], reply: Reply, entry: Entry, part: Part) -> Entry:
     """Require that all has come, as far as that can be known; note where it cannot.
 
     Content without a length that is not chunked ends where the connection does (RFC 9112, section 6.3): it is taken,
@@ -35,8 +35,6 @@ def require_end(headers: Mapping[str, str], reply: Reply, entry: Entry, part: Pa
         Of the answer.
     entry, part
         What is known, and what has come.
-    before
-        The part's size before this answer.
 
     Raises
     ------
@@ -47,7 +45,6 @@ def require_end(headers: Mapping[str, str], reply: Reply, entry: Entry, part: Pa
         if part.size != entry.size:
             raise TransientError(
                 f"The connection was closed after {part.size:,} of {entry.size:,} bytes",
-                has_progressed=part.size > before,
                 is_the_hosts=True,
             )
         return entry
