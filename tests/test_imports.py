@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     names("login_client hookspecs"),
     names("registry published flows credentials environ"),
     names("wallet"),
-    names("edge adapter answers naming wire"),
+    names("edge adapter answers connections mounts naming wire"),
     names("session"),
     names("attachment integrations download"),
     names("api explanation"),

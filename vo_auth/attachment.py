@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar, cast
 
 import requests
 
-from .adapter import Adapters
 from .edge import Edge, Policy
 from .errors import AttachError
+from .mounts import Adapters
 from .naming import edge_for
 from .registry import Registry, default_registry
 from .session import AuthSession
