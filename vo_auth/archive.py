@@ -216,6 +216,8 @@ class Archive:
         The access URL of its group membership service (IVOA GMS 1.0); empty: none is known.
     known
         Where users already keep credentials.
+    account_flows
+        Names of flows, in their order, for accounts that are to log in otherwise; from the user's configuration.
     pages
         The archive's pages for a person.
 
@@ -238,6 +240,7 @@ class Archive:
     whoami: WhoAmI | None = None
     groups: str = ""
     known: Known = Known()
+    account_flows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pages: Pages = Pages()
 
     def __post_init__(self) -> None:
@@ -248,6 +251,18 @@ class Archive:
         for origin in self.credential_origins():
             if not origin.may_carry_permits:
                 raise ValueError(f"archive {self.name!r}: login origin {origin} must be https (http only on loopback)")
+
+    def flows_of(self, account: str) -> tuple[Flow, ...]:
+        """Return the flows to try for an account, in their order.
+
+        Parameters
+        ----------
+        account
+            Its label.
+        """
+        by_name = {flow.name: flow for flow in self.flows}
+        wanted = (by_name.get(name) for name in self.account_flows.get(account, ()))
+        return tuple(flow for flow in wanted if flow is not None) or self.flows
 
     def credential_origins(self) -> frozenset[Origin]:
         """Return the origins that may receive credentials of this archive."""

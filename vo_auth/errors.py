@@ -25,13 +25,21 @@
         ├── AnswerError
         │   ├── LoginPageError
         │   └── LicenceRequiredError
+        ├── GroupsError
+        │   ├── GroupsServiceUnknownError no group membership service is known, or it is outside the archive
+        │   ├── GroupsRefusedError      it does not accept the permit
+        │   ├── GroupsUserUnknownError  it accepts the permit, and knows no such user
+        │   ├── GroupsUnavailableError  it is in trouble: worth another try
+        │   └── GroupsAnswerError       its answer is no list of names
         ├── AttachError                 an object whose requests cannot be guarded
         ├── BodyNotReplayableError
         ├── WalletError                 the wallet's file cannot be used
+        ├── ConfigurationError          the user's configuration file cannot be used
         └── MissingDependencyError      a package that this feature needs is absent
 
     UserWarning
     └── VoAuthWarning
+        ├── InsecureOriginWarning       a permit goes over plain http, as the user's own configuration wants
         ├── AnonymousWarning            a request went without a permit where one was conceivable
         ├── RefusedWarning              the archive refused a good permit: it is about rights
         ├── CallerHeaderWarning         the caller's own Authorization header was left in place
@@ -56,9 +64,17 @@ __all__ = [
     "AttachError",
     "BodyNotReplayableError",
     "CallerHeaderWarning",
+    "ConfigurationError",
     "CredentialsError",
     "CredentialsNotFoundError",
     "CredentialsRejectedError",
+    "GroupsAnswerError",
+    "GroupsError",
+    "GroupsRefusedError",
+    "GroupsServiceUnknownError",
+    "GroupsUnavailableError",
+    "GroupsUserUnknownError",
+    "InsecureOriginWarning",
     "InsecureTransportError",
     "InsecureUrlError",
     "LicenceRequiredError",
@@ -100,10 +116,12 @@ class InsecureUrlError(VoAuthError):
         What to do, in one line.
     https_url
         The URL to try instead, without userinfo.
+    **options
+        As for ``requests.RequestException``.
     """
 
-    def __init__(self, message: str, *, https_url: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, https_url: str = "", **options: Any) -> None:
+        super().__init__(message, **options)
         self.https_url = https_url
 
 
@@ -213,6 +231,44 @@ class LicenceRequiredError(AnswerError):
         self.licence_url = licence_url
 
 
+class GroupsError(VoAuthError):
+    """The groups of a caller could not be learned."""
+
+
+class GroupsServiceUnknownError(GroupsError):
+    """No group membership service is known for the archive, or it is not inside the archive's domains."""
+
+
+class GroupsRefusedError(GroupsError):
+    """The group membership service does not accept the permit."""
+
+
+class GroupsUserUnknownError(GroupsError):
+    """The group membership service accepts the permit, but knows no such user, or does not let it ask."""
+
+
+class GroupsUnavailableError(GroupsError):
+    """The group membership service is in trouble.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    retry_after
+        Seconds that the service asked to wait, where it did.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **options: Any) -> None:
+        super().__init__(message, **options)
+        self.retry_after = retry_after
+
+
+class GroupsAnswerError(GroupsError):
+    """The group membership service answered something that is no list of group names."""
+
+
 class AttachError(VoAuthError):
     """An object's requests do not all pass through a session of ``requests``, or are guarded otherwise already."""
 
@@ -225,12 +281,20 @@ class WalletError(VoAuthError):
     """The wallet's file cannot be used safely."""
 
 
+class ConfigurationError(VoAuthError):
+    """The user's configuration file cannot be used."""
+
+
 class MissingDependencyError(VoAuthError):
     """A package that this feature needs is not installed; the text has the pip line."""
 
 
 class VoAuthWarning(UserWarning):
     """Any warning of vo_auth."""
+
+
+class InsecureOriginWarning(VoAuthWarning):
+    """A permit goes over plain http, because the user's own configuration names that origin as insecure."""
 
 
 class AnonymousWarning(VoAuthWarning):
