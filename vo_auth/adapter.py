@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from requests import ConnectionError as NoConnectionError
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 from requests.auth import _basic_auth_str
@@ -21,9 +22,10 @@ from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 
 from .answers import judge, parted, settled, unless_login_page
 from .archive import Verdict
+from .claims import Claim, Dressing, NoHttpsError, no_https
 from .connections import CertifiedAdapter, dials_as_written, dials_nothing, is_unverified, tells
 from .domain import Origin, Target
-from .edge import Claim, Dressing, Edge
+from .edge import Edge
 from .errors import BodyNotReplayableError, CallerHeaderWarning, InsecureTransportError
 from .login_client import parse_date
 from .scrub import scrubbed
@@ -141,9 +143,20 @@ class PermitAdapter(BaseAdapter):
         if dressing is None:
             sent = Sent(claim.match.archive.name, why=why or "no credentials were found, and none were required")
             return noted(unless_login_page(self._plainly(request, kwargs), claim.match.archive), sent)
+        if dressing.held.grant.permit.kind == "certificate" and claim.target.origin.scheme == "http":
+            raise InsecureTransportError(
+                f"{claim.match.archive.title}: a client certificate cannot be presented to {claim.target.origin} over "
+                "plain http: use its https address, or a token"
+            )
         if kwargs.get("cert") and dressing.held.grant.permit.kind == "certificate" and not claim.plain_http:
             return self._with_callers_own(request, kwargs, claim, "a client certificate")
-        return self._converse(request, dressing, kwargs)
+        try:
+            return self._converse(request, dressing, kwargs)
+        except NoHttpsError as error:
+            if not self.edge.goes_without(claim, error):
+                raise
+        sent = Sent(claim.match.archive.name, why="it was asked by plain http, and https does not answer")
+        return noted(unless_login_page(self._plainly(request, kwargs), claim.match.archive), sent)
 
     # ---------------------------------------------------------------- where it goes
 
@@ -268,6 +281,8 @@ class PermitAdapter(BaseAdapter):
 
     def _transmit(self, request: PreparedRequest, dressing: Dressing, kwargs: Mapping[str, Any]) -> Response:
         outcome = self._send_dressed(request, dressing, kwargs)
+        if isinstance(outcome, NoConnectionError) and dressing.claim.plain_http:
+            raise no_https(dressing.claim, request, outcome)
         if isinstance(outcome, BaseException):
             raise outcome  # out here: the frames that held the dressed request are gone
         self._observe(outcome, dressing)
@@ -278,7 +293,8 @@ class PermitAdapter(BaseAdapter):
     ) -> Response | BaseException:
         """Return the response, or the exception without what it remembers of the permit."""
         url = request.url or ""
-        options = {**kwargs, "proxies": {}} if dressing.claim.target.origin.scheme == "http" else kwargs
+        origin = dressing.claim.target.origin
+        options = {**kwargs, "proxies": {}} if origin.scheme == "http" and origin.is_loopback else kwargs
         permit, cookies = dressing.held.grant.permit, self.edge.cookies
         try:
             if dressing.claim.plain_http:

@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar, cast
 
 import requests
 
-from .edge import Edge, Policy
+from .claims import Policy
+from .edge import Edge
 from .errors import AttachError
 from .mounts import Adapters
 from .naming import edge_for

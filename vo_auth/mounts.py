@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import BaseAdapter
 
 from .adapter import PermitAdapter
-from .edge import Edge, Policy
+from .claims import Policy
+from .edge import Edge
 from .registry import default_registry
 
 if TYPE_CHECKING:
