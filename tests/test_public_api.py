@@ -48,12 +48,14 @@ NAMES = [
     "attach",
     "detach",
     "explain",
+    "groups",
     "hookimpl",
     "login",
     "logout",
     "session_for",
     "status",
     "token",
+    "whoami",
 ]
 PUBLIC_MODULES = [vo_auth, errors, flows, hookspecs, permit, testing]  # what plugins may import
 CORE_MODULES = [*PUBLIC_MODULES, clock, credentials, domain, duration, login_client, registry]

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .api import HeldPermit, Identity, LoggedOut, login, logout, status, token
     from .archive import Archive, Known, Pages
+    from .asking import whoami
     from .attachment import attach, detach
     from .domain import Domain
     from .edge import anonymous
     from .errors import VoAuthError, VoAuthWarning
     from .explanation import Explanation, Hop, explain
+    from .gms import groups
     from .hookspecs import hookimpl
     from .secret import Secret
     from .session import AuthSession, session_for
@@ -37,12 +39,14 @@ __all__ = [
     "attach",
     "detach",
     "explain",
+    "groups",
     "hookimpl",
     "login",
     "logout",
     "session_for",
     "status",
     "token",
+    "whoami",
 ]
 
 _HOMES = {
@@ -64,12 +68,14 @@ _HOMES = {
     "attach": "attachment",
     "detach": "attachment",
     "explain": "explanation",
+    "groups": "gms",
     "hookimpl": "hookspecs",
     "login": "api",
     "logout": "api",
     "session_for": "session",
     "status": "api",
     "token": "api",
+    "whoami": "asking",
 }
 
 

@@ -24,7 +24,8 @@
         │   └── PermitDomainError       the permit itself excludes this URL
         ├── AnswerError
         │   ├── LoginPageError
-        │   └── LicenceRequiredError
+        │   ├── LicenceRequiredError
+        │   └── IdentityUnknownError    it does not say whose permit it was sent
         ├── GroupsError
         │   ├── GroupsServiceUnknownError no group membership service is known, or it is outside the archive
         │   ├── GroupsRefusedError      it does not accept the permit
@@ -74,6 +75,7 @@ __all__ = [
     "GroupsServiceUnknownError",
     "GroupsUnavailableError",
     "GroupsUserUnknownError",
+    "IdentityUnknownError",
     "InsecureOriginWarning",
     "InsecureTransportError",
     "InsecureUrlError",
@@ -229,6 +231,10 @@ class LicenceRequiredError(AnswerError):
     def __init__(self, message: str, *, licence_url: str = "", **options: Any) -> None:
         super().__init__(message, **options)
         self.licence_url = licence_url
+
+
+class IdentityUnknownError(AnswerError):
+    """The archive does not say whose permit it was sent, or refuses it."""
 
 
 class GroupsError(VoAuthError):
