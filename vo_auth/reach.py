@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,8 +95,9 @@ def _audience(claims: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _covers(address: str, target: Target) -> bool:
-    """Say whether an address, which is a name here and also written with http, covers a target."""
-    try:
-        return Domain(address.replace("http://", "https://", 1).rstrip("/")).covers(target)
-    except ValueError:
-        return False
+    """Say whether an address covers a target; it is a name here, so that https may also be written with http."""
+    for form in dict.fromkeys((address, address.replace("http://", "https://", 1))):
+        with suppress(ValueError):
+            if Domain(form.rstrip("/")).covers(target):
+                return True
+    return False
