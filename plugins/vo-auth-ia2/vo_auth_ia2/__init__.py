@@ -1,0 +1,1 @@
+"""IA2, the archives of INAF, for vo_auth."""
