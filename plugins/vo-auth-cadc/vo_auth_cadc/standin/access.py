@@ -12,7 +12,7 @@ from aiohttp import web
 
 from vo_auth.sandbox import Bench
 
-from .identity import Caller, Identities, RefusedError
+from .identity import CALLER, Identities, RefusedError
 
 __all__ = ["AccessControl"]
 
@@ -58,7 +58,7 @@ class AccessControl:
 
     async def answer_whoami(self, request: web.Request) -> web.Response:
         """Lead to the caller's own user document; 401 with an empty body for the anonymous."""
-        caller: Caller | None = request["caller"]
+        caller = CALLER.get()
         if caller is None:
             return web.Response(status=401)
         kind = "HTTP" if caller.person else "X500"
@@ -67,7 +67,7 @@ class AccessControl:
 
     async def answer_user(self, request: web.Request) -> web.Response:
         """Answer the caller's own user document."""
-        caller: Caller | None = request["caller"]
+        caller = CALLER.get()
         if caller is None:
             return web.Response(status=401)
         if caller.person is None or request.match_info["name"] != caller.person.username:
@@ -80,7 +80,7 @@ class AccessControl:
 
     async def search(self, request: web.Request) -> web.Response:
         """Answer the caller's groups, or those of them that were asked about, one a line."""
-        caller: Caller | None = request["caller"]
+        caller = CALLER.get()
         self._be_transient()
         asked = {name.lower() for name in request.query}
         if "role" in asked:

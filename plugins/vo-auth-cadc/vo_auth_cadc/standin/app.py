@@ -13,7 +13,7 @@ from vo_auth.sandbox.tap import TapService, TapSettings
 from .access import AccessControl
 from .capabilities import CAPABILITIES, capabilities_document, registry_text
 from .credentials import Credentials
-from .identity import Caller, Identities, RefusedError, challenges
+from .identity import CALLER, Caller, Identities, RefusedError, challenges
 from .people import PEOPLE
 from .places import hosts_of
 from .storage import DataLink, Storage
@@ -41,7 +41,7 @@ def make_app(bench: Bench) -> web.Application:
     identities = Identities(bench)
     app = web.Application(middlewares=[_Gate(bench, identities).middleware()])
     argus = _make_argus(bench)
-    app.add_routes([route for route in argus.routes() if route.path != "/argus/capabilities"])
+    app.add_routes(_argus_routes(argus))
     for service in (AccessControl(bench, identities), Credentials(bench), DataLink(bench), Storage(bench)):
         app.add_routes(service.routes())
     app.add_routes(_self_descriptions())
@@ -55,7 +55,7 @@ def make_app(bench: Bench) -> web.Application:
 
 def _make_argus(bench: Bench) -> TapService:
     def identify(request: web.Request) -> str | None:
-        caller: Caller | None = request["caller"]
+        caller = CALLER.get()
         if caller is None and bench.knob("argus_anonymous", 200) == 401:
             raise RefusedError(401, "authentication required")
         return caller.name if caller else None
@@ -69,6 +69,14 @@ def _make_argus(bench: Bench) -> TapService:
     )
     tables = make_tables(lambda user: _GROUPS.get(user or "", ()), bench.now)
     return TapService(tables=tables, settings=settings, identify=identify, clock=bench.now)
+
+
+def _argus_routes(argus: TapService) -> Iterator[web.RouteDef]:
+    """Yield its routes: with as many slashes as somebody wrote, because the archive's server merges them."""
+    for route in argus.routes():
+        if route.path != "/argus/capabilities":
+            path = route.path.replace("/argus/", "/argus{slashes:/+}")
+            yield web.route(route.method, path, route.handler)
 
 
 def _self_descriptions() -> Iterator[web.RouteDef]:
@@ -125,7 +133,8 @@ class _Gate:
         caller: Caller | None = None
         response: web.StreamResponse
         try:
-            caller = request["caller"] = self._identities.find(request, basic=basic)
+            caller = self._identities.find(request, basic=basic)
+            CALLER.set(caller)
             response = await handler(request)
         except RefusedError as error:
             refused = error

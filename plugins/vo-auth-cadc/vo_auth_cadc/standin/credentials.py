@@ -12,7 +12,7 @@ from aiohttp import web
 from vo_auth.sandbox import Bench
 
 from .certificates import issue_certificate
-from .identity import Caller, RefusedError
+from .identity import CALLER, RefusedError
 
 __all__ = ["Credentials"]
 
@@ -39,7 +39,7 @@ class Credentials:
 
     async def generate(self, request: web.Request) -> web.Response:
         """Answer a certificate of the caller's, its key and the authority's certificate in one PEM text."""
-        caller: Caller | None = request["caller"]
+        caller = CALLER.get()
         if caller is None or caller.person is None:
             raise RefusedError(401, "Authentication required (caller DN not found).")
         name = caller.person.distinguished_name
@@ -63,7 +63,7 @@ class Credentials:
 
     async def generate_other(self, request: web.Request) -> web.Response:
         """Refuse a certificate of somebody else's: that is for the archive's own services."""
-        if request["caller"] is None:
+        if CALLER.get() is None:
             raise RefusedError(401, "Authentication required (caller DN not found).")
         raise RefusedError(403, "permission denied")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +22,7 @@ from .people import PEOPLE, Person
 from .places import CREDENTIALS_URL, LOGIN_URL
 from .tokens import DOMAINS, BadTokenError, TokenSigner, is_signed_token
 
-__all__ = ["COOKIE", "Caller", "Identities", "RefusedError", "challenges"]
+__all__ = ["CALLER", "COOKIE", "Caller", "Identities", "RefusedError", "challenges"]
 
 COOKIE = "CADC_SSO"
 _X509 = "ivoa_x509"
@@ -97,6 +98,10 @@ def challenges(request: web.BaseRequest, *, basic: bool, refused: RefusedError |
     yield f'ivoa_bearer standard_id="{_PASSWORD}", access_url="{LOGIN_URL}", HACK=temporary'
     told = f' error="{refused.error}", error_description="{refused.text}"' if refused and refused.error else ""
     yield f"Bearer{told}"
+
+
+#: Who sends the request that is answered now; the gate sets it.
+CALLER: ContextVar[Caller | None] = ContextVar("vo_auth_cadc_caller", default=None)
 
 
 class Identities:
@@ -209,7 +214,7 @@ class Identities:
     def _by_password(self, value: str) -> Caller:
         """Know a sender by HTTP Basic as the archive does: what follows a second colon is lost."""
         try:
-            pair = base64.b64decode(value).decode().rstrip(":").split(":")
+            pair = base64.b64decode(value).decode(errors="replace").rstrip(":").split(":")
             username, password = pair[0], pair[1]
         except IndexError:
             raise RefusedError(500, "unexpected exception: java.lang.ArrayIndexOutOfBoundsException") from None

@@ -36,14 +36,14 @@ class Person:
 PEOPLE = {
     "pi": Person(
         username="demopi",
-        password="obviously-fake=cadc&pi+ü",
+        password="obviously-fake=cadc&pi+%41;",
         distinguished_name="cn=demopi_1a2,ou=cadc,o=hia,c=ca",
         number="00000000-0000-0000-0000-0000000001a2",
         groups=("JCMT-M26A-Demo", "Demo-Readers"),
     ),
     "visitor": Person(
         username="demovisitor",
-        password="obviously:fake:cadc",  # HTTP Basic ends it at its first colon there
+        password="obviously:fake:cadc+ü",  # HTTP Basic ends it at its first colon there
         distinguished_name="cn=demovisitor_3b4,ou=cadc,o=hia,c=ca",
         number="00000000-0000-0000-0000-0000000003b4",
         groups=("Demo-Readers",),

@@ -13,7 +13,7 @@ from vo_auth.sandbox import Bench
 from vo_auth.sandbox.datalink import DATALINK_TYPE, Link, datalink_document
 from vo_auth.sandbox.files import send_bytes
 
-from .identity import Caller, RefusedError
+from .identity import CALLER, RefusedError
 from .observations import OBSERVATIONS, Observation
 from .places import hosts_of
 
@@ -23,8 +23,8 @@ _FILES = {item.uri: item for item in OBSERVATIONS}
 _PLANES = {item.publisher_id: item for item in OBSERVATIONS}
 
 
-def _groups(request: web.Request) -> tuple[str, ...]:
-    caller: Caller | None = request["caller"]
+def _groups() -> tuple[str, ...]:
+    caller = CALLER.get()
     return caller.person.groups if caller and caller.person else ()
 
 
@@ -48,12 +48,12 @@ class DataLink:
         """Answer with the links of each plane that was named; of one that the caller may not see, with a fault."""
         form = await request.post()
         asked = [str(value) for name, value in (*request.query.items(), *form.items()) if name.upper() == "ID"]
-        links = [self._link(request, name) for name in dict.fromkeys(asked)]
+        links = [self._link(name) for name in dict.fromkeys(asked)]
         return web.Response(body=datalink_document(links), headers={"Content-Type": DATALINK_TYPE})
 
-    def _link(self, request: web.Request, identifier: str) -> Link:
+    def _link(self, identifier: str) -> Link:
         item = _PLANES.get(identifier)
-        if item is None or not item.may_see(_groups(request), now=self._bench.now()):
+        if item is None or not item.may_see(_groups(), now=self._bench.now()):
             return Link(ID=identifier, error_message=f"NotFoundFault: {identifier}")
         host = hosts_of("raven")[0]
         return Link(
@@ -118,10 +118,10 @@ class Storage:
         item = _FILES.get(request.match_info["uri"])
         if item is None:
             raise RefusedError(404, f"not found: {request.match_info['uri']}")
-        if item.may_fetch(_groups(request), now=self._bench.now()):
+        if item.may_fetch(_groups(), now=self._bench.now()):
             return item
         self._bench.count("refused_downloads")
-        if request["caller"] is None:
+        if CALLER.get() is None:
             raise RefusedError(int(self._bench.knob("anonymous_refusal", 401)), "permission denied")
         raise RefusedError(403, "permission denied")
 
