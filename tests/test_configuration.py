@@ -13,9 +13,12 @@ import pytest
 from vo_auth import Archive, Domain
 from vo_auth.archive import Grant, LoginContext
 from vo_auth.configuration import Configuration, read_configuration
+from vo_auth.credentials import ExplicitSource
 from vo_auth.domain import Origin, Target
-from vo_auth.errors import ConfigurationError
+from vo_auth.errors import ConfigurationError, LoginAnswerError
 from vo_auth.flows import PastedToken
+from vo_auth.registry import Registry
+from vo_auth.wallet import Account, Wallet, Want
 
 posix = pytest.mark.skipif(os.name != "posix", reason="access rights are modes on POSIX alone")
 
@@ -238,3 +241,42 @@ def test_a_pipe_or_folder_in_its_place_is_an_error_and_no_hanging(home: Path) ->
     (home / "config.toml").mkdir()
     with pytest.raises(ConfigurationError):
         read_configuration()
+
+
+# ------------------------------------------------------------------ where it is used
+
+
+def test_the_registry_knows_archives_as_the_user_configured_them(home: Path) -> None:
+    written(home, '[archive.eso]\nflows = ["pasted token"]\ndomains = ["https://mirror.example.org/eso"]')
+    registry = Registry()
+    assert [flow.name for flow in registry.get("eso").flows] == ["pasted token"]
+    match = registry.find(Target.from_url("https://mirror.example.org/eso/tap"))
+    assert match is not None
+    assert match.archive.name == "eso"
+    assert registry.find(Target.from_url("https://mirror.example.org/other")) is None
+
+
+def test_a_faulty_file_stops_every_request_until_it_is_mended(home: Path) -> None:
+    """Going on without it could send a permit where the user did not want it, or leave it out where it is due."""
+    written(home, '[archive.eso]\ncolour = "red"')
+    registry = Registry()
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="no setting 'colour'"):
+            registry.find(Target.from_url("https://archive.eso.org/tap_obs"))
+    written(home, "")
+    assert registry.find(Target.from_url("https://archive.eso.org/tap_obs")) is not None
+    assert [plugin.name for plugin in registry.plugins()] == [plugin.name for plugin in Registry().plugins()]
+
+
+def test_archives_that_a_program_gives_are_taken_as_they_are(home: Path) -> None:
+    written(home, "[archive.example]\nflows = []")
+    assert Registry([EXAMPLE]).get("example") is EXAMPLE
+
+
+def test_an_accounts_own_order_of_flows_is_the_one_that_is_tried() -> None:
+    archive = replace(EXAMPLE, flows=(Registered(), PastedToken()), account_flows={"survey": ("pasted token",)})
+    wallet = Wallet(None, [ExplicitSource({"token": "obviously-fake"})])
+    held = wallet.permit(Want(archive=archive, account=Account("survey", is_label=True)))
+    assert held.flow == "pasted token"
+    with pytest.raises(LoginAnswerError, match="NotImplementedError"):  # the plugin's first flow, which has none
+        wallet.permit(Want(archive=archive, account=Account("other", is_label=True)))
