@@ -15,8 +15,8 @@ from vo_auth.archive import Grant, LoginContext
 from vo_auth.configuration import Configuration, read_configuration
 from vo_auth.credentials import ExplicitSource
 from vo_auth.domain import Origin, Target
-from vo_auth.errors import ConfigurationError, LoginAnswerError
-from vo_auth.flows import PastedToken
+from vo_auth.errors import ConfigurationError
+from vo_auth.flows import PastedCookie, PastedToken
 from vo_auth.registry import Registry
 from vo_auth.wallet import Account, Wallet, Want
 
@@ -274,9 +274,11 @@ def test_archives_that_a_program_gives_are_taken_as_they_are(home: Path) -> None
 
 
 def test_an_accounts_own_order_of_flows_is_the_one_that_is_tried() -> None:
-    archive = replace(EXAMPLE, flows=(Registered(), PastedToken()), account_flows={"survey": ("pasted token",)})
-    wallet = Wallet(None, [ExplicitSource({"token": "obviously-fake"})])
-    held = wallet.permit(Want(archive=archive, account=Account("survey", is_label=True)))
-    assert held.flow == "pasted token"
-    with pytest.raises(LoginAnswerError, match="NotImplementedError"):  # the plugin's first flow, which has none
-        wallet.permit(Want(archive=archive, account=Account("other", is_label=True)))
+    flows = (PastedToken(), PastedCookie(cookie="session"))
+    archive = replace(EXAMPLE, flows=flows, account_flows={"survey": ("pasted cookie",)})
+    wallet = Wallet(None, [ExplicitSource({"token": "obviously-fake", "cookie": "obviously-fake"})])
+    used = {
+        label: wallet.permit(Want(archive=archive, account=Account(label, is_label=True))).flow
+        for label in ("survey", "other")
+    }
+    assert used == {"survey": "pasted cookie", "other": "pasted token"}
