@@ -16,7 +16,7 @@ from .archive import Answer, Archive, Verdict, WhoAmI
 from .domain import Target
 from .edge import is_anonymous
 from .errors import IdentityUnknownError, PermitDomainError, VoAuthError
-from .hops import get_inside, held_for, is_inside
+from .hops import get_inside, get_once, held_for, is_inside
 from .permit import BearerPermit
 from .registry import default_registry
 from .sent import sent_with
@@ -124,7 +124,7 @@ def _places(session: AuthSession, archive: Archive, start: str) -> list[Callable
 
 def _by_place(session: AuthSession, archive: Archive, url: str, whoami: WhoAmI) -> _Told:
     try:
-        response = session.get(url, stream=True, allow_redirects=False, timeout=(10.0, 30.0))
+        response = get_once(session, url)
     except PermitDomainError:
         raise _SilentError(f"{url} is not for this permit") from None
     except VoAuthError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from .errors import (
     GroupsServiceUnknownError,
     GroupsUnavailableError,
     GroupsUserUnknownError,
-    VoAuthError,
 )
 from .hops import get_inside, held_for, is_inside
 from .login_client import LoginAnswer, parse_date
@@ -173,14 +171,12 @@ class GroupClient:
                 "back: ask outside of it"
             )
         with session_for(url, account=account, interactive=interactive) as session:
-            asker = _asker(session, url)
-            key = (url, *asker, frozenset(asked.values()))
+            # with a permit that is gone since, by renewal, login or logout, what it brought is not found any more
+            key = (url, *_asker(session, url), frozenset(asked.values()))
             found = None if refresh else self._remembered(key)
             if found is None:
                 since = self._clock.instant()
                 found, life = self._answered(session, archive, url, asked.values())
-                if life > 0 and not _is_asker(asker, session, url):  # renewed meanwhile: which of them was it for?
-                    life = 0.0
                 self._remember(key, _Kept(found, since, life))
         if not names:
             return list(found)
@@ -288,12 +284,6 @@ def _asker(session: AuthSession, url: str) -> tuple[Key, Instant]:
     """
     held = held_for(session, url)
     return held.key, held.obtained
-
-
-def _is_asker(asker: tuple[Key, Instant], session: AuthSession, url: str) -> bool:
-    with suppress(VoAuthError):
-        return asker == _asker(session, url)
-    return False
 
 
 # -------------------------------------------------------------------- what it answers

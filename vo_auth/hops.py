@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from requests.exceptions import InvalidURL, MissingSchema
+from requests.exceptions import InvalidURL, MissingSchema, RequestException
 
 from .domain import Target
 from .wire import drop, redirect_target
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .session import AuthSession
     from .wallet import Held
 
-__all__ = ["get_inside", "held_for", "is_inside"]
+__all__ = ["get_inside", "get_once", "held_for", "is_inside"]
 
 _MOST = 5  # redirects
 _TIMEOUT = (10.0, 30.0)
@@ -95,14 +95,7 @@ def get_inside(
     """
     query: list[tuple[str, str]] | None = list(params)
     for step in range(_MOST + 1):
-        response = session.get(
-            url,
-            params=query,
-            headers={"Accept": accept},
-            stream=True,
-            allow_redirects=False,
-            timeout=_TIMEOUT,
-        )
+        response = get_once(session, url, params=query, headers={"Accept": accept})
         location = redirect_target(response)
         if not location:
             return response
@@ -111,6 +104,34 @@ def get_inside(
             break
         url, query = location, None
     return response
+
+
+def get_once(session: Session, url: str, **options: Any) -> Response:
+    """Ask by GET, and follow no redirect.
+
+    Parameters
+    ----------
+    session, url, **options
+        As for ``requests.Session.get``.
+
+    Returns
+    -------
+    requests.Response
+        Unread.
+
+    Raises
+    ------
+    VoAuthError
+        When a permit is due and cannot be had, or cannot go.
+    requests.RequestException
+        When no answer could be had, or it leads to what is no URL.
+    """
+    try:
+        return session.get(url, stream=True, allow_redirects=False, timeout=_TIMEOUT, **options)
+    except RequestException:
+        raise
+    except ValueError:  # requests looks ahead, and lets the error of the parser through
+        raise InvalidURL("the answer leads to what is no URL that can be requested") from None
 
 
 def held_for(session: AuthSession, url: str) -> Held:
