@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +23,7 @@ _MEMBERS = {
     "jwks_url": "jwks_uri",
 }
 _WORDS = {name: member.replace("_", " ").replace("jwks uri", "key set (JWKS)") for name, member in _MEMBERS.items()}
-_URL = re.compile(r"https?://[!-~]+")  # printable ASCII: such a URL is shown to people, too
+_SHOWN = ("authorization_url", "authorization_endpoint")
 
 
 def _checked(name: str, url: object) -> str:
@@ -37,12 +36,14 @@ def _checked(name: str, url: object) -> str:
     """
     if url == "":
         return ""
-    if not isinstance(url, str) or not _URL.fullmatch(url):
-        raise ValueError(f"{name} must be an https address in plain ASCII")
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        raise ValueError(f"{name} must be an https address")
+    if name in _SHOWN and not url.isascii():  # it is shown to people: no letter that looks like another
+        raise ValueError(f"{name} must be an https address in plain ASCII (use the punycode form)")
     try:
         parts, origin = urlsplit(url), Origin.from_url(url)
     except (ValueError, RequestException):
-        raise ValueError(f"{name} must be an https address in plain ASCII") from None
+        raise ValueError(f"{name} must be an https address") from None
     if not origin.may_carry_permits or parts.username is not None or parts.fragment:
         raise ValueError(f"{name} must be an https address (http only on loopback), without user or fragment")
     return url
