@@ -19,7 +19,7 @@ from vo_auth_ia2.standin import STANDIN
 from .conftest import JWKS_URL, NATIVE, REVOKE_URL, TAP_URL, TOKEN_URL, ask, basic, came_back, pkce, request_of
 
 CREDENTIALS = {"grant_type": "client_credentials"}
-SERVICES = ["https://archives.ia2.inaf.it/vo/tap", "https://archives.ia2.inaf.it/files", "https://gms.ia2.inaf.it/gms"]
+SERVICES = ["https://archives.ia2.inaf.it/vo", "https://archives.ia2.inaf.it/files", "https://gms.ia2.inaf.it/gms"]
 OBSERVER = STANDIN.credentials["observer"]
 
 

@@ -15,9 +15,9 @@ from multidict import MultiMapping
 from vo_auth.sandbox import Bench
 
 from .issuer import Issuer
-from .pages import consent_page, error_page, login_page, token_page
+from .pages import consent_page, error_page, login_page, start_page, token_page
 from .people import CLIENTS, PEOPLE, Client, Person, find_person
-from .places import AUTHORIZE_PATH, CONSENT_PATH, LOGIN_PATH, RAP_ORIGIN, SCOPES, TOKEN_PAGE_PATH
+from .places import AUTHORIZE_PATH, CONSENT_PATH, LOGIN_PATH, RAP_ORIGIN, SCOPES, START_PATH, TOKEN_PAGE_PATH
 
 __all__ = ["Code", "Front", "repeated", "wanted_resources"]
 
@@ -117,6 +117,7 @@ class Front:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this part."""
         return [
+            web.get(START_PATH, self.show_start),
             web.get(AUTHORIZE_PATH, self.begin, allow_head=False),
             web.post(LOGIN_PATH, self.log_in),
             web.get(CONSENT_PATH, self.ask, allow_head=False),
@@ -249,6 +250,10 @@ class Front:
         return self._back(asked, {"code": code})
 
     # ---------------------------------------------------------------- the page that issues tokens
+
+    async def show_start(self, _request: web.Request) -> web.Response:
+        """Show the page that leads there."""
+        return start_page()
 
     async def show_page(self, request: web.Request) -> web.Response:
         """Show the page to who is logged in, the login to others."""

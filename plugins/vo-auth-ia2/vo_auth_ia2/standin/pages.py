@@ -9,7 +9,7 @@ from aiohttp import web
 
 from .places import CONSENT_PATH, LOGIN_PATH, TOKEN_PAGE_PATH
 
-__all__ = ["consent_page", "error_page", "login_page", "token_page"]
+__all__ = ["consent_page", "error_page", "login_page", "start_page", "token_page"]
 
 _STYLE = """
 body { font-family: sans-serif; background: #eef2f6; margin: 0; }
@@ -26,6 +26,11 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+def start_page() -> web.Response:
+    """Return the page that leads to the others."""
+    return _page("Welcome", f'<h1>RAP of IA2</h1><p><a href="{TOKEN_PAGE_PATH}">Token issuer</a></p>')
 
 
 def login_page(transaction: str, *, error: str = "") -> web.Response:

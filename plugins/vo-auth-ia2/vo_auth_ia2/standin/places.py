@@ -25,6 +25,7 @@ __all__ = [
     "RAP_ORIGIN",
     "REVOKE_PATH",
     "SCOPES",
+    "START_PATH",
     "TAP_PATH",
     "TOKEN_PAGE_PATH",
     "TOKEN_PATH",
@@ -38,6 +39,7 @@ AUTHORIZE_PATH = "/rap-ia2/auth/oauth2/authorize"
 TOKEN_PATH = "/rap-ia2/auth/oauth2/token"
 JWKS_PATH = "/rap-ia2/auth/oidc/jwks"
 REVOKE_PATH = "/rap-ia2/auth/oauth2/revoke"
+START_PATH = "/rap-ia2/"
 LOGIN_PATH = "/rap-ia2/login"
 CONSENT_PATH = "/rap-ia2/consent"
 TOKEN_PAGE_PATH = "/rap-ia2/token-issuer"
@@ -52,7 +54,7 @@ GMS_PATH = "/gms/search"
 SCOPES = ("openid", "read:gms", "read:rap")  # those that a public client asks for
 
 AUDIENCES = {
-    "tap": f"https://{ARCHIVES_HOST}{TAP_PATH}",
+    "tap": f"https://{ARCHIVES_HOST}/vo",
     "files": f"https://{ARCHIVES_HOST}{FILES_PATH}",
     "gms": f"https://{GMS_HOST}/gms",
 }
