@@ -79,8 +79,10 @@ def test_an_address_is_the_same_service_however_a_token_spells_its_scheme(net) -
 def test_an_archive_that_does_not_bind_tokens_to_services_is_not_asked_about_them(net) -> None:
     server = net.server()
     token = jwt(aud=["client-of-the-archive"])
-    net.session(net.archive(Domain(server.url, audience=("files",))), token=token).get(f"{server.url}/x")
-    assert sent(server) == [token]
+    for more in ({}, {"narrow": lambda grant: None}):
+        archive = net.archive(Domain(server.url, audience=("files",)), **more)
+        net.session(archive, token=token).get(f"{server.url}/x")
+    assert sent(server) == [token, token]
 
 
 def test_an_opaque_token_is_not_guessed_at(net, token) -> None:
