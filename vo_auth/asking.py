@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from .archive import Answer, Archive, Verdict, WhoAmI
 from .domain import Target
 from .edge import is_anonymous
 from .errors import IdentityUnknownError, PermitDomainError, VoAuthError
+from .flows.text import plain_text
 from .hops import get_inside, get_once, held_for, is_inside
 from .permit import BearerPermit
 from .registry import default_registry
@@ -25,8 +25,6 @@ from .verified import owner_of
 from .wire import drop, peek_into, redirect_target
 
 __all__ = ["whoami"]
-
-_LONGEST = 200  # characters of a name
 
 
 class _SilentError(Exception):
@@ -154,7 +152,7 @@ def _by_header(session: AuthSession, archive: Archive, url: str) -> _Told:
     response = get_inside(session, url, archive=archive, registry=default_registry(), accept="*/*")
     with response:  # unread: it may be large
         where = str(Target.from_url(response.url).origin)
-        if name := response.headers.get("X-VO-Authenticated", "").strip():
+        if name := plain_text(response.headers.get("X-VO-Authenticated", "")):
             return _told(name, response)
         if response.status_code == 401:
             raise IdentityUnknownError(
@@ -175,16 +173,11 @@ def _by_signature(session: AuthSession, archive: Archive, url: str) -> _Told:
     if not isinstance(permit, BearerPermit):
         raise _SilentError(f"the permit is a {permit.kind}, which nobody signed")
     try:
-        return _Told(_shown(owner_of(permit.token, archive, now=time.time())), held.key.account)
+        return _Told(owner_of(permit.token, archive), held.key.account)
     except ValueError as error:
         raise _SilentError(str(error)) from None
 
 
 def _told(name: str, response: Response) -> _Told:
     sent = sent_with(response)
-    return _Told(_shown(name), sent.account if sent else "")
-
-
-def _shown(name: str) -> str:
-    """Return a name without what a terminal takes for more than text: others have written it."""
-    return "".join(char for char in name if char.isprintable())[:_LONGEST].strip()
+    return _Told(plain_text(name), sent.account if sent else "")

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .answers import judge
 from .api import find_archive
-from .archive import Archive
+from .archive import Archive, Verdict
 from .clock import Clock, Instant
 from .domain import Target
 from .edge import is_anonymous
@@ -199,7 +200,7 @@ class GroupClient:
             self._clock.sleep(wait)
             response = ask()
         with response:
-            if response.status_code != 200:
+            if response.status_code != 200 or judge(response, archive) is Verdict.ANONYMOUS:
                 raise _failure(response, archive)
             return _names_in(response, archive), _life(response.headers, self._clock.wall())
 
@@ -323,7 +324,7 @@ def _failure(response: Response, archive: Archive) -> GroupsError:
     status, sent = response.status_code, sent_with(response)
     account = f" (account {sent.account!r})" if sent and sent.account else ""
     place = f"The group membership service of {archive.title} at {_where(response.url)}"
-    if status == 401 or (status == 403 and "WWW-Authenticate" in response.headers):
+    if status in (200, 401) or (status == 403 and "WWW-Authenticate" in response.headers):
         return GroupsRefusedError(
             f"{place} does not accept the permit{account}: run `vo-auth login {archive.name} --force`",
             request=response.request,

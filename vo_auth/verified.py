@@ -7,13 +7,14 @@ from typing import Any, Protocol
 from .archive import Archive
 from .errors import LoginError
 from .flows import read_claims
+from .flows._identity import ALGORITHMS
+from .flows.text import plain_text
 from .login_client import LoginClient
 from .secret import Secret
 
 __all__ = ["owner_of"]
 
-# Fixed, and with two keys each: a key set that anyone can read must not sign (RFC 8725, section 3.1).
-_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+_CLAIMS = ("preferred_username", "email", "sub")  # as a login names its user
 
 
 class _Server(Protocol):
@@ -25,7 +26,7 @@ class _Server(Protocol):
     def find_endpoint(self, client: LoginClient, name: str) -> str: ...
 
 
-def owner_of(token: Secret, archive: Archive, *, now: float) -> str:
+def owner_of(token: Secret, archive: Archive) -> str:
     """Return whom a token names, when the archive's issuer has signed it.
 
     Parameters
@@ -34,13 +35,11 @@ def owner_of(token: Secret, archive: Archive, *, now: float) -> str:
         A bearer token of the archive.
     archive
         The archive; one of its flows has a ``server`` that is this issuer.
-    now
-        The time, in seconds since the epoch.
 
     Returns
     -------
     str
-        The claim ``preferred_username`` (OpenID Connect Core 1.0, section 5.1), else ``sub``.
+        The user's name, address or number there, whichever comes first (OpenID Connect Core 1.0, section 5.1).
 
     Raises
     ------
@@ -53,23 +52,22 @@ def owner_of(token: Secret, archive: Archive, *, now: float) -> str:
     servers: list[_Server] = [server for flow in archive.flows if (server := getattr(flow, "server", None))]
     for server in servers:
         if server.issuer == issuer:
-            return _owner(_verified(token, issuer, _keys(server, archive), now=now))
+            keys, now = _keys(server, archive)
+            return _owner(_verified(token, issuer, keys, now=now))
     raise ValueError("the token's issuer is none that the archive's flows name")
 
 
-def _keys(server: _Server, archive: Archive) -> Any:
-    failure = ""
+def _keys(server: _Server, archive: Archive) -> tuple[Any, float]:
+    """Return the issuer's keys, and its time."""
     with LoginClient(archive.title, archive.credential_origins()) as client:
         try:
             url = server.find_endpoint(client, "jwks_url")
             answer = client.request("GET", url) if url else None
         except LoginError as error:
-            failure = str(error).partition("\n")[0]
-    if failure:
-        raise ValueError(f"the issuer's keys cannot be had: {failure}")
+            raise ValueError(f"the issuer's keys cannot be had: {str(error).partition(chr(10))[0]}") from None
     if answer is None or answer.status != 200:
         raise ValueError("the issuer's keys are not where they should be")
-    return answer.json()
+    return answer.json(), client.now()
 
 
 def _verified(token: Secret, issuer: str, keys: Any, *, now: float) -> dict[str, Any]:
@@ -81,7 +79,7 @@ def _verified(token: Secret, issuer: str, keys: Any, *, now: float) -> dict[str,
         raise ValueError("the token's signature cannot be checked without joserfc: pip install joserfc") from None
     required: dict[str, Any] = {"exp": {"essential": True}, "iss": {"essential": True, "value": issuer}}
     try:
-        claims = jwt.decode(token.reveal(), KeySet.import_key_set(keys), algorithms=_ALGORITHMS).claims
+        claims = jwt.decode(token.reveal(), KeySet.import_key_set(keys), algorithms=list(ALGORITHMS)).claims
         jwt.JWTClaimsRegistry(now=int(now), **required).validate(claims)
         return dict(claims)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
@@ -90,7 +88,7 @@ def _verified(token: Secret, issuer: str, keys: Any, *, now: float) -> dict[str,
 
 
 def _owner(claims: dict[str, Any]) -> str:
-    for name in ("preferred_username", "sub"):
-        if isinstance(claims.get(name), str) and claims[name]:
-            return str(claims[name])
+    for name in _CLAIMS:
+        if isinstance(claims.get(name), str) and (shown := plain_text(claims[name])):
+            return shown
     raise ValueError("the token names nobody")

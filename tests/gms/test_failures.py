@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ import requests
 from aiohttp import web
 
 import vo_auth
+from vo_auth import Archive, Domain
+from vo_auth.archive import Answer, Verdict, judge_status
 from vo_auth.clock import Clock
 from vo_auth.errors import (
     GroupsAnswerError,
@@ -22,10 +24,19 @@ from vo_auth.errors import (
     InsecureUrlError,
     RefusedWarning,
 )
+from vo_auth.flows import LoginRequest
 from vo_auth.gms import GroupClient
 from vo_auth.sandbox.faults import Fault
 
 HOST, ELSEWHERE = "gms.alpha.example", "gms.elsewhere.example"
+SEARCH = f"https://{HOST}/gms/search"
+ALPHA = Archive(
+    name="alpha",
+    title="Archive Alpha",
+    domains=(Domain(f"https://{HOST}/gms"),),
+    flows=(LoginRequest(url=f"https://{HOST}/login", life=3600),),
+    groups=SEARCH,
+)
 MINE = ["muse-gto", "Surveys.2026", "a~b_c-d,e"]
 
 
@@ -74,6 +85,17 @@ def test_a_permit_that_is_refused_after_renewal_too_is_an_error_of_its_own(stage
 def test_a_403_with_a_challenge_is_a_refusal_as_well(stage: Any) -> None:
     stage.service.reply = says(403, WWW_Authenticate="Bearer")
     with pytest.warns(RefusedWarning), pytest.raises(GroupsRefusedError):
+        vo_auth.groups("alpha")
+
+
+def offers_a_login(answer: Answer) -> Verdict:
+    return Verdict.ANONYMOUS if answer.status == 200 and "WWW-Authenticate" in answer.headers else judge_status(answer)
+
+
+@pytest.mark.parametrize("archive", [replace(ALPHA, judge=offers_a_login)], ids=["alpha"])
+def test_an_answer_to_the_anonymous_is_not_the_callers(stage: Any) -> None:
+    stage.service.reply = says(200, "everybody\r\n", WWW_Authenticate="Bearer", Content_Type="text/plain")
+    with pytest.warns(RefusedWarning), pytest.raises(GroupsRefusedError, match="does not accept the permit"):
         vo_auth.groups("alpha")
 
 
