@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from vo_auth.archive import Archive
 from vo_auth.hookspecs import hookimpl
+from vo_auth.sandbox import StandIn
 
-if TYPE_CHECKING:
-    from vo_auth.sandbox import StandIn
+from .archive import CADC
 
-__all__ = ["vo_auth_standins"]
+__all__ = ["CADC", "vo_auth_archives", "vo_auth_standins"]
+
+
+@hookimpl
+def vo_auth_archives() -> list[Archive]:
+    """Return the archive."""
+    return [CADC]
 
 
 @hookimpl

@@ -27,9 +27,9 @@ def test_a_login_answers_the_token_as_text_and_in_a_header_and_sets_no_cookie(lo
 def test_the_token_says_its_end_its_owner_and_its_domains(login):
     text = base64.b64decode(login().text).decode()
     pairs = [pair.partition("=")[::2] for pair in text.split("&")]
-    assert [name for name, _ in pairs][:5] == ["expirytime", "userid", "x500", "numericid", "scope"]
+    assert [name for name, _ in pairs][:5] == ["expirytime", "userID", "X500", "numericID", "scope"]
     values = dict(pairs)
-    assert values["userid"] == PEOPLE["pi"].username
+    assert values["userID"] == PEOPLE["pi"].username
     assert values["scope"] == "sso:cadc+canfar"
     assert abs(int(values["expirytime"]) / 1000 - time.time() - 48 * 3600) < 60
     assert [value for name, value in pairs if name == "domain"] == [
@@ -109,7 +109,7 @@ def test_somebody_else_sees_what_is_public(login, search):
 
 
 def _tampered(token: str) -> str:
-    text = base64.b64decode(token).decode().replace("userid=demovisitor", "userid=demopi")
+    text = base64.b64decode(token).decode().replace("userID=demovisitor", "userID=demopi")
     return base64.b64encode(text.encode()).decode()
 
 

@@ -77,9 +77,9 @@ class TokenSigner:
         """
         pairs = [
             ("expirytime", str(int(end * 1000))),
-            ("userid", person.username),
-            ("x500", person.distinguished_name),
-            ("numericid", person.number),
+            ("userID", person.username),
+            ("X500", person.distinguished_name),
+            ("numericID", person.number),
             ("scope", scope),
             *(("domain", domain) for domain in domains),
         ]
