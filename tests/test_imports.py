@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     names("claims edge reach adapter answers connections mounts naming wire"),
     names("session"),
     names("attachment integrations download"),
-    names("api asking explanation gms hops verified"),
+    names("api asking explanation gms holdings hops lookup verified"),
     names("__init__"),
     names("cli testing sandbox demo"),
 )

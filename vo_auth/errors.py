@@ -148,7 +148,21 @@ class CredentialsError(VoAuthError):
 
 
 class CredentialsNotFoundError(CredentialsError):
-    """No source had credentials; the text names each one that was asked and why it had none."""
+    """No source had credentials; the text names each one that was asked and why it had none.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line; then each source.
+    attempts
+        The sources in the order in which they were asked: pairs of name and outcome.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, attempts: tuple[tuple[str, str], ...] = (), **options: Any) -> None:
+        super().__init__(message, **options)
+        self.attempts = attempts
 
 
 class UnusableCredentialsError(CredentialsError):
@@ -196,7 +210,21 @@ class PermitError(VoAuthError):
 
 
 class PermitExpiredError(PermitError):
-    """The permit has ended and nothing at hand can renew it."""
+    """The permit has ended and nothing at hand can renew it.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    attempts
+        The sources that were asked for another one: pairs of name and outcome.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, attempts: tuple[tuple[str, str], ...] = (), **options: Any) -> None:
+        super().__init__(message, **options)
+        self.attempts = attempts
 
 
 class PermitLifeError(PermitError):

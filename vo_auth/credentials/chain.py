@@ -147,7 +147,9 @@ class CredentialChain:
             if outcome:
                 attempts.append(Attempt(source.name, outcome))
         text = _nothing(archive, account, attempts)
-        raise UnusableCredentialsError(text) if broken else CredentialsNotFoundError(text)
+        if broken:
+            raise UnusableCredentialsError(text)
+        raise CredentialsNotFoundError(text, attempts=tuple((item.source, item.outcome) for item in attempts))
 
 
 def _suits(flow: Flow, source: CredentialSource) -> bool:

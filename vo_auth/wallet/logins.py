@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..archive import Archive, Flow, Grant, LoginContext, Person
 from ..clock import Clock
-from ..credentials import Chosen, CredentialChain, ExplicitSource
+from ..credentials import Chosen, CredentialChain, CredentialSource, ExplicitSource
 from ..errors import (
     CredentialsNotFoundError,
     CredentialsRejectedError,
@@ -54,6 +54,11 @@ class Logins:
         self._rejections = rejections
         self._clock = clock
         self._skew_of = skew_of_archive
+
+    @property
+    def sources(self) -> tuple[CredentialSource, ...]:
+        """The sources of credentials, in the order in which they are asked."""
+        return self._chain.sources
 
     def with_flow(self, archive: Archive, name: str | None) -> Archive:
         """Return the archive with one of its flows alone.
@@ -292,8 +297,11 @@ def _nothing_left(
     first, _, rest = str(error).partition("\n")
     others = [f"  {source}: has those of {name}, another user" for (source, _), name in foreign.items()]
     if ended:
-        return PermitExpiredError("\n".join([_ended(want.archive, ended.values()), rest, *others]))
-    return CredentialsNotFoundError("\n".join([first, rest, *others])) if others else error
+        text = "\n".join([_ended(want.archive, ended.values()), rest, *others])
+        return PermitExpiredError(text, attempts=error.attempts)
+    if not others:
+        return error
+    return CredentialsNotFoundError("\n".join([first, rest, *others]), attempts=error.attempts)
 
 
 def _ended(archive: Archive, passed: Iterable[tuple[str, float]]) -> str:

@@ -12,11 +12,7 @@ from typing import ClassVar
 
 from ..archive import Archive
 from ..clock import Clock
-from ..credentials import (
-    CredentialChain,
-    CredentialSource,
-    ExplicitSource,
-)
+from ..credentials import Chosen, CredentialChain, CredentialSource, ExplicitSource
 from ..errors import (
     CredentialsNotFoundError,
     LoginInProgressError,
@@ -288,8 +284,23 @@ class Wallet:
         if held is not None and self._standing.is_usable(want, held):
             state = self._standing.state(want, held).value
             return held.key.account, held.grant.permit.kind, f"held, {state}, from {held.origin}"
-        chosen = self._logins.choose(replace(want, interactive=False))
+        chosen = self.preview(want)
         return chosen.username or want.account.label, "new", f"{chosen.flow.name} with {chosen.origin}"
+
+    def preview(self, want: Want) -> Chosen:
+        """Return the credentials that a login would use now, and every source that was asked before; nothing is sent.
+
+        Raises
+        ------
+        CredentialsNotFoundError, UnusableCredentialsError, PermitExpiredError
+            When there are none that need no person.
+        """
+        return self._logins.choose(replace(want, interactive=False))
+
+    @property
+    def sources(self) -> tuple[CredentialSource, ...]:
+        """The sources of credentials, in the order in which they are asked."""
+        return self._logins.sources
 
     def credentials(self, want: Want) -> Mapping[str, Secret]:
         """Return the credentials that a login would use now, without asking a person; empty where there are none."""
