@@ -11,7 +11,7 @@ import requests
 from aiohttp import web
 
 import vo_auth
-from vo_auth import Archive, Domain, api, asking, session
+from vo_auth import Archive, Domain
 from vo_auth.archive import Answer, Verdict, WhoAmI, judge_status
 from vo_auth.errors import (
     CredentialsNotFoundError,
@@ -21,7 +21,6 @@ from vo_auth.errors import (
     RefusedWarning,
 )
 from vo_auth.flows import LoginRequest
-from vo_auth.registry import Registry
 from vo_auth.sandbox import Bench, Sandbox, StandIn
 from vo_auth.sandbox.faults import Fault
 
@@ -91,10 +90,8 @@ def archive() -> Archive:
 
 
 @pytest.fixture
-def stage(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    registry = Registry([archive])
-    for module in (api, asking, session):
-        monkeypatch.setattr(module, "default_registry", lambda: registry)
+def stage(archive: Archive, install: Callable[..., None]) -> Iterator[Stage]:
+    install(archive)
     made: Any = Stage(sandbox=None)  # type: ignore[arg-type]  # in a moment
     credentials = {user: {"username": user, "password": password} for user, password in PEOPLE.items()}
     alpha = StandIn(archive="alpha", hosts=(HOST, OTHER), credentials=credentials, app=made.app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +15,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 import vo_auth
-from vo_auth import Archive, Domain, api, asking, session
+from vo_auth import Archive, Domain
 from vo_auth.errors import IdentityUnknownError
 from vo_auth.flows import AuthorizationCode, OAuthServer, PastedCookie, PastedToken
-from vo_auth.registry import Registry
 from vo_auth.sandbox import Bench, Sandbox, StandIn
 from vo_auth.sandbox.tokens import TokenSigner
 from vo_auth.testing import assert_no_secret
@@ -78,10 +77,8 @@ def archive() -> Archive:
 
 
 @pytest.fixture
-def stage(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    registry = Registry([archive])
-    for module in (api, asking, session):
-        monkeypatch.setattr(module, "default_registry", lambda: registry)
+def stage(archive: Archive, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    install(archive)
     made = Stage(monkeypatch)
     standin = StandIn(archive="beta", hosts=(HOST, LOGIN, ELSEWHERE), credentials={}, app=made.app)
     with Sandbox(standins=[], extra=[standin]) as made.sandbox, made.sandbox.activated():
@@ -114,7 +111,7 @@ def test_the_keys_are_fetched_without_the_token(stage: Stage) -> None:
 def refused(says: str, name: str = "beta") -> None:
     with pytest.raises(IdentityUnknownError, match=says) as caught:
         vo_auth.whoami(name, interactive=False)
-    assert_no_secret([api.token(URL)], caught.value)
+    assert_no_secret([vo_auth.token(URL)], caught.value)
 
 
 UNSIGNED = "does not bear a signature of its issuer's that holds now"

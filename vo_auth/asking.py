@@ -10,13 +10,14 @@ from functools import partial
 from requests import RequestException, Response
 
 from .answers import judge
-from .api import Identity, find_archive
+from .api import Identity
 from .archive import Answer, Archive, Verdict, WhoAmI
 from .domain import Target
 from .edge import is_anonymous
 from .errors import IdentityUnknownError, PermitDomainError, VoAuthError
 from .flows.text import plain_text
 from .hops import get_inside, get_once, held_for, is_inside
+from .lookup import find_archive
 from .permit import BearerPermit
 from .registry import default_registry
 from .sent import sent_with

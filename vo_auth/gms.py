@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .answers import judge
-from .api import find_archive
 from .archive import Archive, Verdict
 from .clock import Clock, Instant
 from .domain import Target
@@ -25,6 +24,7 @@ from .errors import (
 )
 from .hops import get_inside, held_for, is_inside
 from .login_client import LoginAnswer, parse_date
+from .lookup import find_archive
 from .registry import default_registry
 from .sent import sent_with
 from .session import AuthSession, session_for

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from vo_auth import Archive, Domain, api, asking, gms, session
+from vo_auth import Archive, Domain
 from vo_auth.flows import LoginRequest
-from vo_auth.registry import Registry
 from vo_auth.sandbox import Bench, Sandbox, StandIn
 
 HOST, ELSEWHERE = "gms.alpha.example", "gms.elsewhere.example"
@@ -87,7 +86,7 @@ def archive() -> Archive:
 
 
 @pytest.fixture
-def stage(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(archive: Archive, install: Callable[..., None]) -> Iterator[Stage]:
     services: list[Service] = []
 
     def app(bench: Bench) -> web.Application:
@@ -97,9 +96,7 @@ def stage(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         application.router.add_get("/{place}/search{end:/?}", services[0].search)
         return application
 
-    registry = Registry([archive])
-    for module in (api, asking, gms, session):
-        monkeypatch.setattr(module, "default_registry", lambda: registry)
+    install(archive)
     alpha = StandIn(archive="alpha", hosts=(HOST,), credentials={"pi": PI, "colleague": COLLEAGUE}, app=app)
     other = StandIn(archive="elsewhere", hosts=(ELSEWHERE,), credentials={}, app=lambda _: web.Application())
     with Sandbox(standins=[], extra=[alpha, other]) as sandbox, sandbox.activated():

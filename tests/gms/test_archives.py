@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import vo_auth
-from vo_auth import Archive, api, asking, gms, session
+from vo_auth import Archive
 from vo_auth.errors import GroupsUnavailableError, GroupsUserUnknownError
-from vo_auth.registry import Registry
 from vo_auth.sandbox import Sandbox, StandIn
 from vo_auth_cadc import CADC
 from vo_auth_cadc.standin import PEOPLE as CADC_PEOPLE
@@ -19,22 +18,20 @@ from vo_auth_ia2.standin import STANDIN as IA2_STANDIN
 from vo_auth_ia2.standin.people import PEOPLE as IA2_PEOPLE
 
 
-def in_sandbox(archive: Archive, standin: StandIn, patch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    registry = Registry([archive])
-    for module in (api, asking, gms, session):
-        patch.setattr(module, "default_registry", lambda: registry)
+def in_sandbox(archive: Archive, standin: StandIn, install: Callable[..., None]) -> Iterator[Sandbox]:
+    install(archive)
     with Sandbox(standins=[standin]) as sandbox, sandbox.activated():
         yield sandbox
 
 
 @pytest.fixture
-def ia2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    yield from in_sandbox(IA2, IA2_STANDIN, monkeypatch)
+def ia2(install: Callable[..., None]) -> Iterator[Sandbox]:
+    yield from in_sandbox(IA2, IA2_STANDIN, install)
 
 
 @pytest.fixture
-def cadc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    yield from in_sandbox(CADC, CADC_STANDIN, monkeypatch)
+def cadc(install: Callable[..., None]) -> Iterator[Sandbox]:
+    yield from in_sandbox(CADC, CADC_STANDIN, install)
 
 
 def test_ia2_tells_the_groups_with_crlf_and_for_how_long_they_hold(ia2: Sandbox) -> None:
