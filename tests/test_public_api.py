@@ -50,12 +50,14 @@ NAMES = [
     "detach",
     "download",
     "explain",
+    "groups",
     "hookimpl",
     "login",
     "logout",
     "session_for",
     "status",
     "token",
+    "whoami",
 ]
 PUBLIC_MODULES = [vo_auth, errors, flows, hookspecs, permit, testing]  # what plugins may import
 CORE_MODULES = [*PUBLIC_MODULES, clock, credentials, domain, duration, login_client, registry]

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .api import HeldPermit, Identity, LoggedOut, login, logout, status, token
     from .archive import Archive, Known, Pages
+    from .asking import whoami
     from .attachment import attach, detach
     from .domain import Domain
     from .edge import anonymous
     from .errors import VoAuthError, VoAuthWarning
     from .explanation import Explanation, Hop, explain
+    from .gms import groups
     from .hookspecs import hookimpl
     from .secret import Secret
     from .session import AuthSession, session_for
@@ -40,12 +42,14 @@ __all__ = [
     "detach",
     "download",
     "explain",
+    "groups",
     "hookimpl",
     "login",
     "logout",
     "session_for",
     "status",
     "token",
+    "whoami",
 ]
 
 _HOMES = {
@@ -69,12 +73,14 @@ _HOMES = {
     "detach": "attachment",
     "download": "transfer",
     "explain": "explanation",
+    "groups": "gms",
     "hookimpl": "hookspecs",
     "login": "api",
     "logout": "api",
     "session_for": "session",
     "status": "api",
     "token": "api",
+    "whoami": "asking",
 }
 
 

@@ -6,28 +6,28 @@ hooks, exceptions) holds the plain request.
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
+from requests import ConnectionError as NoConnectionError
 from requests import PreparedRequest, Response
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.auth import _basic_auth_str
 from requests.exceptions import InvalidURL, RequestException, UnrewindableBodyError
 from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 
 from .answers import judge, parted, settled, unless_login_page
 from .archive import Verdict
+from .claims import Claim, Dressing, NoHttpsError, no_https
+from .connections import CertifiedAdapter, dials_as_written, dials_nothing, is_unverified, tells
 from .domain import Origin, Target
-from .edge import Claim, Dressing, Edge, Policy
+from .edge import Edge
 from .errors import BodyNotReplayableError, CallerHeaderWarning, InsecureTransportError
 from .login_client import parse_date
-from .registry import default_registry
 from .scrub import scrubbed
 from .sent import Sent, noted
 from .wire import (
@@ -40,18 +40,13 @@ from .wire import (
 )
 
 if TYPE_CHECKING:
-    import ssl
-
     from .permit import Permit
-    from .wallet import Wallet
 
-__all__ = ["Adapters", "PermitAdapter"]
+__all__ = ["PermitAdapter"]
 
 _OBSERVE_EVERY = 30.0
 _REMEMBERED = 64
 _CERTIFIED = 4
-# Adapters of test libraries that dial nothing, and so have no connection to ask about.
-_DIAL_NOTHING = frozenset({"requests_mock.adapter.Adapter"})
 _OWN = frozenset({"inner", "edge"})
 
 
@@ -77,7 +72,7 @@ class PermitAdapter(BaseAdapter):
         self.edge = edge
         self._netrc = netrc
         self._claims: dict[str, Claim] = {}
-        self._certified: OrderedDict[tuple[int, object], _CertifiedAdapter] = OrderedDict()
+        self._certified: OrderedDict[tuple[int, object], CertifiedAdapter] = OrderedDict()
         self._guard = threading.Lock()
         self._observed: dict[str, float] = {}
         _ADAPTERS.add(self)
@@ -148,9 +143,20 @@ class PermitAdapter(BaseAdapter):
         if dressing is None:
             sent = Sent(claim.match.archive.name, why=why or "no credentials were found, and none were required")
             return noted(unless_login_page(self._plainly(request, kwargs), claim.match.archive), sent)
+        if dressing.held.grant.permit.kind == "certificate" and claim.target.origin.scheme == "http":
+            raise InsecureTransportError(
+                f"{claim.match.archive.title}: a client certificate cannot be presented to {claim.target.origin} over "
+                "plain http: use its https address, or a token"
+            )
         if kwargs.get("cert") and dressing.held.grant.permit.kind == "certificate" and not claim.plain_http:
             return self._with_callers_own(request, kwargs, claim, "a client certificate")
-        return self._converse(request, dressing, kwargs)
+        try:
+            return self._converse(request, dressing, kwargs)
+        except NoHttpsError as error:
+            if not self.edge.goes_without(claim, error):
+                raise
+        sent = Sent(claim.match.archive.name, why="it was asked by plain http, and https does not answer")
+        return noted(unless_login_page(self._plainly(request, kwargs), claim.match.archive), sent)
 
     # ---------------------------------------------------------------- where it goes
 
@@ -164,14 +170,14 @@ class PermitAdapter(BaseAdapter):
         claim = self.edge.claim(target)
         if claim is None:
             self.edge.leave_alone(target)
-        elif _dials_as_written(self.inner):  # then the same URL is the same claim
+        elif dials_as_written(self.inner):  # then the same URL is the same claim
             if len(self._claims) >= _REMEMBERED:
                 self._claims.clear()
             self._claims[url] = claim
         return claim
 
     def _target(self, request: PreparedRequest, kwargs: Mapping[str, Any]) -> Target:
-        if not _tells(self.inner):
+        if not tells(self.inner):
             return Target.from_url(request.url or "")
         try:
             host, _ = self.inner.build_connection_pool_key_attributes(
@@ -184,12 +190,12 @@ class PermitAdapter(BaseAdapter):
     def _require_safe(self, claim: Claim, kwargs: Mapping[str, Any]) -> None:
         """Require that the connection is known and verified, before anything is asked for a permit."""
         origin = claim.target.origin
-        if not _tells(self.inner) and not _dials_nothing(self.inner):
+        if not tells(self.inner) and not dials_nothing(self.inner):
             raise InsecureTransportError(
                 f"{type(self.inner).__qualname__} cannot tell where it connects to, so no permit is given to it for "
                 f"{origin}: mount an HTTPAdapter there"
             )
-        if origin.scheme == "https" and (not kwargs.get("verify", True) or _is_unverified(self.inner)):
+        if origin.scheme == "https" and (not kwargs.get("verify", True) or is_unverified(self.inner)):
             raise InsecureTransportError(
                 f"{claim.match.archive.title}: no permit goes to {origin} while its certificate is not verified "
                 "(verify=False); give verify= the path of the CA bundle to trust, or use vo_auth.anonymous()"
@@ -275,6 +281,8 @@ class PermitAdapter(BaseAdapter):
 
     def _transmit(self, request: PreparedRequest, dressing: Dressing, kwargs: Mapping[str, Any]) -> Response:
         outcome = self._send_dressed(request, dressing, kwargs)
+        if isinstance(outcome, NoConnectionError) and dressing.claim.plain_http:
+            raise no_https(dressing.claim, request, outcome)
         if isinstance(outcome, BaseException):
             raise outcome  # out here: the frames that held the dressed request are gone
         self._observe(outcome, dressing)
@@ -285,7 +293,8 @@ class PermitAdapter(BaseAdapter):
     ) -> Response | BaseException:
         """Return the response, or the exception without what it remembers of the permit."""
         url = request.url or ""
-        options = {**kwargs, "proxies": {}} if dressing.claim.target.origin.scheme == "http" else kwargs
+        origin = dressing.claim.target.origin
+        options = {**kwargs, "proxies": {}} if origin.scheme == "http" and origin.is_loopback else kwargs
         permit, cookies = dressing.held.grant.permit, self.edge.cookies
         try:
             if dressing.claim.plain_http:
@@ -316,7 +325,7 @@ class PermitAdapter(BaseAdapter):
             if adapter is None:
                 if len(self._certified) >= _CERTIFIED:
                     self._certified.popitem(last=False)[1].close()
-                adapter = self._certified[key] = _CertifiedAdapter(permit, self.inner)
+                adapter = self._certified[key] = CertifiedAdapter(permit, self.inner)
         return adapter
 
     def _plain_error(self, error: BaseException, request: PreparedRequest) -> BaseException:
@@ -345,97 +354,8 @@ class PermitAdapter(BaseAdapter):
             wallet.observe(archive, date)
 
 
-class _CertifiedAdapter(HTTPAdapter):
-    """Connections that present one client certificate."""
-
-    def __init__(self, permit: Permit, like: BaseAdapter) -> None:
-        self._permit = permit  # kept, so that nobody else gets its id
-        self._context: ssl.SSLContext | None = replace(permit).present("").ssl_context  # made anew
-        super().__init__(max_retries=getattr(like, "max_retries", 0))
-
-    def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
-        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {**pool, "ssl_context": self._context}
-
-
 def _as_it_is(inner: BaseAdapter) -> BaseAdapter:
     return inner
-
-
-class Adapters(OrderedDict[str, Any]):
-    """A session's adapters, each wrapped in the edge whenever it is mounted.
-
-    Parameters
-    ----------
-    edge
-        The decisions of the session.
-    adapters
-        What is mounted already.
-    netrc
-        As for :class:`PermitAdapter`.
-    """
-
-    def __init__(self, edge: Edge, adapters: Mapping[str, BaseAdapter] | None = None, *, netrc: bool = True) -> None:
-        self.edge = edge
-        self._netrc = netrc
-        super().__init__(adapters or {})
-
-    def __setitem__(self, prefix: str, adapter: Any) -> None:
-        inner = adapter.inner if isinstance(adapter, PermitAdapter) else adapter
-        if inner is adapter or adapter.edge is not self.edge:
-            adapter = PermitAdapter(inner, self.edge, netrc=self._netrc)
-        super().__setitem__(prefix, adapter)
-
-    def copy(self) -> Adapters:
-        """Return the same adapters in another mapping."""
-        return Adapters(self.edge, self, netrc=self._netrc)
-
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Adapters:
-        inner = OrderedDict((prefix, copy.deepcopy(adapter.inner, memo)) for prefix, adapter in self.items())
-        return Adapters(self.edge, inner, netrc=self._netrc)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return what the session is for, and the adapters: a copy in another process must not go anonymous."""
-        inner = [(prefix, adapter.inner) for prefix, adapter in self.items()]
-        return _adapters_again, (self.edge.policy, self.edge.has_own_credentials, self._netrc, inner)
-
-
-def _adapters_again(
-    policy: Policy, had_credentials: bool, netrc: bool, adapters: list[tuple[str, BaseAdapter]]
-) -> Adapters:
-    edge = Edge(policy, default_registry(), _shared_wallet)
-    if had_credentials:
-        edge.lost_credentials()
-    return Adapters(edge, OrderedDict(adapters), netrc=netrc)
-
-
-def _shared_wallet() -> Wallet:
-    from .wallet import default_wallet
-
-    return default_wallet()
-
-
-def _tells(inner: BaseAdapter) -> TypeGuard[HTTPAdapter]:
-    """Say whether an adapter can be asked where it connects to."""
-    return hasattr(inner, "build_connection_pool_key_attributes")
-
-
-def _dials_nothing(inner: BaseAdapter) -> bool:
-    return any(f"{kind.__module__}.{kind.__qualname__}" in _DIAL_NOTHING for kind in type(inner).__mro__)
-
-
-def _dials_as_written(inner: BaseAdapter) -> bool:
-    """Say whether an adapter dials what the URL says, as ``HTTPAdapter`` does, and not what a subclass decides."""
-    ask = getattr(inner.build_connection_pool_key_attributes, "__func__", None) if _tells(inner) else None
-    return ask is HTTPAdapter.build_connection_pool_key_attributes
-
-
-def _is_unverified(inner: BaseAdapter) -> bool:
-    """Say whether an adapter was built to connect without checking certificates, whatever ``verify`` says."""
-    settings = getattr(getattr(inner, "poolmanager", None), "connection_pool_kw", None) or {}
-    return settings.get("cert_reqs") in ("CERT_NONE", "NONE", 0) or settings.get("assert_hostname") is False
 
 
 _ADAPTERS: weakref.WeakSet[PermitAdapter] = weakref.WeakSet()

@@ -8,8 +8,9 @@ from requests import PreparedRequest, Request, RequestException, Response
 
 from ._version import USER_AGENT
 from .archive import Answer, Archive, Verdict, judge_status
+from .claims import Dressing
 from .domain import Target
-from .edge import Dressing, Edge
+from .edge import Edge
 from .errors import LicenceRequiredError, LoginPageError, PermitExpiredError, RefusedWarning
 from .wire import drop, peek_into, redirect_target
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .archive import Archive, KnownFile
-from .domain import Target
 from .duration import seconds_in
-from .errors import PermitError, PluginNotInstalledError, UnusableCredentialsError, VoAuthError
+from .errors import PermitError, UnusableCredentialsError, VoAuthError
+from .holdings import HeldPermit, HeldPermits, moment, status
+from .lookup import find_archive
+from .lookup import find_with_realm as _find
 from .permit import BearerPermit, HeaderPermit
 from .registry import default_registry
 from .secret import Secret
@@ -18,7 +20,17 @@ from .secret import Secret
 if TYPE_CHECKING:
     from .wallet import Held, Want
 
-__all__ = ["HeldPermit", "Identity", "LoggedOut", "find_archive", "login", "logout", "status", "token"]
+__all__ = [
+    "HeldPermit",
+    "HeldPermits",
+    "Identity",
+    "LoggedOut",
+    "find_archive",
+    "login",
+    "logout",
+    "status",
+    "token",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,40 +56,6 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldPermit:
-    """A permit in the wallet, without its secret.
-
-    Parameters
-    ----------
-    archive, account, user
-        Whose it is.
-    kind
-        ``bearer``, ``header``, ``cookie``, ``certificate`` or ``basic``.
-    state
-        ``fresh``, ``stale``, ``expired`` or ``unknown``.
-    flow, origin
-        How it was obtained, and where the credentials were found.
-    kept
-        ``file`` or ``memory``.
-    expires
-        When it ends; None where that is not known.
-    seconds_left
-        How long it holds, in seconds; None where that is not known.
-    """
-
-    archive: str
-    account: str
-    user: str
-    kind: str
-    state: str
-    flow: str
-    origin: str
-    kept: str
-    expires: datetime.datetime | None
-    seconds_left: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedOut:
     """What a logout did to one account.
 
@@ -96,29 +74,6 @@ class LoggedOut:
     account: str
     revoked: bool
     note: str = ""
-
-
-def find_archive(archive_or_url: str) -> Archive:
-    """Return an archive by its name or by any URL of it.
-
-    Parameters
-    ----------
-    archive_or_url
-        As a person writes it.
-
-    Returns
-    -------
-    Archive
-        The archive.
-
-    Raises
-    ------
-    PluginNotInstalledError
-        When no installed plugin knows it.
-    PluginClashError
-        When two plugins claim it.
-    """
-    return _find(archive_or_url)[0]
 
 
 def login(
@@ -186,7 +141,7 @@ def login(
     if to_file is not None:
         _write_client_file(archive, held, wallet.credentials(_want(archive, held.key.account, realm=realm)), to_file)
     return Identity(
-        archive=archive.name, account=held.key.account, user=held.grant.identity, expires=_moment(held.grant.expires)
+        archive=archive.name, account=held.key.account, user=held.grant.identity, expires=moment(held.grant.expires)
     )
 
 
@@ -221,43 +176,6 @@ def logout(archive_or_url: str | None = None, *, account: str | None = None) -> 
         names = [find_archive(archive_or_url).name if "://" in archive_or_url else archive_or_url]
     gone = [held for name in names for held in wallet.logout(name, account)]
     return [_revoked(held) for held in gone]
-
-
-def status() -> list[HeldPermit]:
-    """Return what the wallet holds, without secrets.
-
-    Returns
-    -------
-    list of HeldPermit
-        In the order of archives and accounts.
-
-    Raises
-    ------
-    WalletError
-        When the wallet's file cannot be used.
-    """
-    from .wallet import default_wallet
-
-    wallet, registry = default_wallet(), default_registry()
-    known = {archive.name: archive for archive, _ in registry.archives()}
-    result = []
-    for held in wallet.everything():
-        archive = known.get(held.key.archive)
-        result.append(
-            HeldPermit(
-                archive=held.key.archive,
-                account=held.key.account,
-                user=held.grant.identity,
-                kind=held.grant.permit.kind,
-                state=wallet.state(archive, held).value if archive else "unknown",
-                flow=held.flow,
-                origin=held.origin,
-                kept="file" if held.stored else "memory",
-                expires=_moment(held.grant.expires),
-                seconds_left=wallet.seconds_left(held.key.archive, held),
-            )
-        )
-    return result
 
 
 def token(url: str, *, account: str | None = None, min_life: float | str | None = None) -> Secret:
@@ -342,36 +260,6 @@ def _is(want: Want, username: str) -> bool:
     return username in (want.account.label, want.account.username)
 
 
-def _find(archive_or_url: str) -> tuple[Archive, str]:
-    registry = default_registry()
-    if "://" not in archive_or_url:
-        try:
-            archive = registry.get(archive_or_url)
-        except KeyError:
-            raise _unknown(archive_or_url) from None
-        return archive, archive.domains[0].realm
-    target = Target.from_url(archive_or_url)
-    match, secure = registry.find(target), target.secured()
-    if match is None and secure is not None:
-        match = registry.find(secure)
-    if match is None:
-        missing = registry.missing(target.origin)
-        raise _unknown(missing.name if missing else str(target.origin))
-    return match.archive, match.domain.realm
-
-
-def _unknown(name: str) -> PluginNotInstalledError:
-    from .published import PUBLISHED
-
-    for item in PUBLISHED:
-        if item.name == name:
-            return PluginNotInstalledError(
-                f"The plugin for the {item.title} is not installed: pip install {item.distribution}"
-            )
-    known = ", ".join(archive.name for archive, _ in default_registry().archives()) or "none"
-    return PluginNotInstalledError(f"No installed plugin knows {name}; installed archives: {known}")
-
-
 def _revoked(held: Held) -> LoggedOut:
     from .wallet import default_wallet
 
@@ -397,7 +285,3 @@ def _still_set(archive: Archive) -> str:
     names = (f"{archive.variable_prefix}{name.upper()}{end}" for name in FIELDS for end in ("", "_FILE"))
     found = [name for name in names if os.environ.get(name)]
     return f"{', '.join(found)} will log in again: unset it" if found else ""
-
-
-def _moment(seconds: float | None) -> datetime.datetime | None:
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)

@@ -15,6 +15,7 @@ from .grant import Flow, Grant, LoginContext, Person
 from .secret import Secret
 
 __all__ = [
+    "Ambient",
     "Answer",
     "Archive",
     "Flow",
@@ -25,6 +26,7 @@ __all__ = [
     "LoginContext",
     "Pages",
     "Person",
+    "TokenPlace",
     "Verdict",
     "WhoAmI",
     "judge_status",
@@ -128,6 +130,55 @@ class KnownFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPlace:
+    """Where a science platform puts a token for the programs that run on it: a variable or a file.
+
+    Parameters
+    ----------
+    variable
+        An environment variable that holds the token.
+    path
+        A file that holds it; ``~`` and ``$NAME`` are expanded. Where such a variable is not set, there is no file.
+
+    Raises
+    ------
+    ValueError
+        When it is not one of the two.
+    """
+
+    variable: str = ""
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.variable) == bool(self.path):
+            raise ValueError("a token's place is a variable or a path")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambient:
+    """Tokens that are simply there where a program runs, as far as this archive takes them.
+
+    A JWT is taken when the archive names its issuer (:meth:`Archive.token_issuers`) and its audience allows. Other
+    tokens are taken from the places that are named here, or when they have the shape that is given here.
+
+    Parameters
+    ----------
+    places
+        Of a science platform, in the order to look; the first that holds a token of this archive's is used.
+    pattern
+        A regular expression that all of a token matches that is no JWT; empty: their shape is not known, and such a
+        token is taken from the named places alone. It parts archives that use one variable for different tokens.
+    instance
+        The environment variable in which a platform names its own address: on the platform of another archive the
+        places are not looked at.
+    """
+
+    places: tuple[TokenPlace, ...] = ()
+    pattern: str = ""
+    instance: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """Where users of this archive already keep credentials.
 
@@ -139,11 +190,14 @@ class Known:
         Keyring entries.
     files
         Files of other programs, the usual one first.
+    ambient
+        Tokens that a science platform or a batch system provides.
     """
 
     environment: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keyring: tuple[KeyringEntry, ...] = ()
     files: tuple[KnownFile, ...] = ()
+    ambient: Ambient = Ambient()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +270,13 @@ class Archive:
         The access URL of its group membership service (IVOA GMS 1.0); empty: none is known.
     known
         Where users already keep credentials.
+    issuers
+        Issuers (``iss``, RFC 7519, section 4.1.1) whose tokens it takes, exactly as they write themselves; empty:
+        those of its own flows.
+    account_flows
+        Names of flows, in their order, for accounts that are to log in otherwise; from the user's configuration.
+    sources
+        Name of a credential source → ``try``, ``require`` or ``never``; from the user's configuration.
     pages
         The archive's pages for a person.
 
@@ -238,6 +299,9 @@ class Archive:
     whoami: WhoAmI | None = None
     groups: str = ""
     known: Known = Known()
+    issuers: tuple[str, ...] = ()
+    account_flows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
     pages: Pages = Pages()
 
     def __post_init__(self) -> None:
@@ -249,10 +313,27 @@ class Archive:
             if not origin.may_carry_permits:
                 raise ValueError(f"archive {self.name!r}: login origin {origin} must be https (http only on loopback)")
 
+    def flows_of(self, account: str) -> tuple[Flow, ...]:
+        """Return the flows to try for an account, in their order.
+
+        Parameters
+        ----------
+        account
+            Its label.
+        """
+        by_name = {flow.name: flow for flow in self.flows}
+        wanted = (by_name.get(name) for name in self.account_flows.get(account, ()))
+        return tuple(flow for flow in wanted if flow is not None) or self.flows
+
     def credential_origins(self) -> frozenset[Origin]:
         """Return the origins that may receive credentials of this archive."""
         urls = self.login_origins or tuple(url for flow in self.flows for url in flow.login_urls)
         return frozenset(Origin.from_url(url) for url in urls)
+
+    def token_issuers(self) -> frozenset[str]:
+        """Return the issuers whose tokens this archive takes, wherever they are found."""
+        servers = (getattr(flow, "server", None) for flow in self.flows)
+        return frozenset(filter(None, self.issuers or (getattr(server, "issuer", "") for server in servers)))
 
     @property
     def without_password(self) -> str:

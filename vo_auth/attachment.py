@@ -9,9 +9,10 @@ from typing import Any, Protocol, TypeVar, cast
 
 import requests
 
-from .adapter import Adapters
-from .edge import Edge, Policy
+from .claims import Policy
+from .edge import Edge
 from .errors import AttachError
+from .mounts import Adapters
 from .naming import edge_for
 from .registry import Registry, default_registry
 from .session import AuthSession

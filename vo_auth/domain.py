@@ -198,6 +198,8 @@ class Domain:
         requested as ``https``.
     anonymous
         Path prefixes inside the domain that never get a permit, each from the root of the origin.
+    insecure
+        Whether the user's own configuration names this plain http origin as insecure on purpose; a plugin cannot.
     audience
         What a token's ``aud`` may call this service, the name to ask the issuer for first; empty: its own URL.
 
@@ -226,6 +228,7 @@ class Domain:
     upgrade_http: bool = False
     anonymous: tuple[str, ...] = ()
     audience: tuple[str, ...] = ()
+    insecure: bool = False
     origin: Origin = field(init=False, repr=False, compare=False)
     segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _anonymous: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
@@ -237,7 +240,7 @@ class Domain:
         origin = Origin.of(parts.scheme, parts.hostname, parts.port)
         if not _HOST.fullmatch(origin.host):
             raise ValueError(f"the host of {self.base!r} must be plain ASCII (use the punycode form)")
-        if not origin.may_carry_permits:
+        if not origin.may_carry_permits and not (self.insecure and origin.scheme == "http"):
             raise ValueError(f"{self.base!r} must be https (http only on loopback): a permit is readable on the way")
         segments = _segments(parts.path, what="the path of a domain")
         if isinstance(self.anonymous, str):

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .archive import Archive
+from .claims import Claim, Dressing, NoHttpsError, Policy, excluded
 from .domain import Origin, Target
 from .errors import (
     AnonymousWarning,
+    CredentialsError,
     CredentialsNotFoundError,
+    InsecureOriginWarning,
     InsecureUrlError,
-    PermitDomainError,
     PromptCancelledError,
     VoAuthError,
     VoAuthWarning,
 )
+from .reach import Reach, reach_of, resource_of
 from .registry import Match, Registry
-from .wire import JarKey, KeptCookies
+from .wire import KeptCookies
 
 if TYPE_CHECKING:
-    from .wallet import Held, Wallet, Want
+    from .wallet import Held, Key, Wallet, Want
 
-__all__ = ["Claim", "Dressing", "Edge", "Policy", "anonymous", "is_anonymous"]
+__all__ = ["Edge", "anonymous", "is_anonymous"]
 
+_LOG = logging.getLogger("vo_auth.edge")
 _ANONYMOUS: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_anonymous", default=False)
 
 
@@ -61,81 +66,6 @@ def is_anonymous() -> bool:
     return _ANONYMOUS.get()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What a session was made for.
-
-    Parameters
-    ----------
-    archive
-        The name of the archive that was named; empty for none.
-    origin
-        The origin of the URL it was made for; None for none.
-    account
-        The account's label; None for the default one.
-    required
-        Whether a request to the named archive may go without a permit.
-    interactive
-        Whether a person may be asked, for the named archive alone: True, False, or None to look.
-    min_life
-        Seconds that a permit of the named archive must still hold.
-    """
-
-    archive: str = ""
-    origin: Origin | None = None
-    account: str | None = None
-    required: bool = True
-    interactive: bool | None = None
-    min_life: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Whose request it is.
-
-    Parameters
-    ----------
-    match
-        The archive and domain it goes to.
-    target
-        Where its permit would go: the https form of what was asked, where that is plain http.
-    plain_http
-        Whether plain http was asked for.
-    """
-
-    match: Match
-    target: Target
-    plain_http: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Dressing:
-    """What one request gets.
-
-    Parameters
-    ----------
-    claim
-        Whose request it is.
-    want, held, wallet
-        The permit and where it comes from.
-    """
-
-    claim: Claim
-    want: Want
-    held: Held
-    wallet: Wallet
-
-    @property
-    def archive(self) -> Archive:
-        """The archive it goes to."""
-        return self.claim.match.archive
-
-    @property
-    def jar(self) -> JarKey:
-        """Where cookies of its answers are kept."""
-        return self.held.key.archive, self.held.key.account, self.claim.target.origin
-
-
 class Edge:
     """The decisions of one session.
 
@@ -165,6 +95,7 @@ class Edge:
         self._private = dict(private or {})
         self._own: dict[str, Wallet] = {}
         self._wants: dict[tuple[str, str], tuple[Want, Wallet]] = {}
+        self._reach: dict[Key, tuple[Held, Reach]] = {}
         self._said: set[tuple[object, ...]] = set()
         self._guard = threading.Lock()
         self._lost = False
@@ -255,6 +186,10 @@ class Edge:
             self.say_once(AnonymousWarning, archive.name, f"{_first_line(error)} The request goes anonymously.")
             return None
         self._bind(claim.match, want, wallet, held)
+        if archive.by_audience and not self._reaches(claim, held):
+            want, held = self._for_this_service(claim, want, wallet)
+        if claim.match.domain.insecure:
+            self._announce(claim)
         return self._checked(Dressing(claim, want, held, wallet))
 
     def refused(self, dressing: Dressing, *, dead: bool) -> Dressing | None:
@@ -309,6 +244,13 @@ class Edge:
             self._said.add((category, about))
         warnings.warn(text, category, stacklevel=8)
 
+    def goes_without(self, claim: Claim, error: NoHttpsError) -> bool:
+        """Say whether a request goes as plain http, without a permit, where https does not answer; with one warning."""
+        if self._is_required(claim.match.archive):
+            return False
+        self.say_once(AnonymousWarning, claim.target.origin, f"{error}. The request goes anonymously.")
+        return True
+
     def _is_required(self, archive: Archive) -> bool:
         return self.policy.required and archive.name == self.policy.archive
 
@@ -348,15 +290,37 @@ class Edge:
         self._wants[key] = (want, wallet)
 
     def _checked(self, dressing: Dressing) -> Dressing:
-        """Return the dressing if the permit's own list of domains, where it has one, covers the target."""
-        archive = dressing.archive
-        domains = archive.narrow(dressing.held.grant) if archive.narrow else None
-        if domains is None or any(domain.covers(dressing.claim.target) for domain in domains):
+        """Return the dressing if the permit, by its own words, may go to the target."""
+        if self._reaches(dressing.claim, dressing.held):
             return dressing
-        raise PermitDomainError(
-            f"The permit for {archive.title} says that it is not for {dressing.claim.target.origin}: "
-            "use a permit made for this service"
+        raise excluded(dressing.claim)
+
+    def _reaches(self, claim: Claim, held: Held) -> bool:
+        archive = claim.match.archive
+        if archive.narrow is None and not archive.by_audience:
+            return True
+        known = self._reach.get(held.key)
+        if known is None or known[0] is not held:
+            known = self._reach[held.key] = held, reach_of(archive, held.grant)
+        return known[1].covers(claim.match.domain, claim.target)
+
+    def _for_this_service(self, claim: Claim, want: Want, wallet: Wallet) -> tuple[Want, Held]:
+        """Return a permit that the issuer makes for this service, where it can, in place of one that excludes it."""
+        want = replace(want, resource=resource_of(claim.match.domain), interactive=False)
+        try:
+            held = wallet.permit(want)
+        except CredentialsError:
+            raise excluded(claim) from None
+        return want, held
+
+    def _announce(self, claim: Claim) -> None:
+        """Say at every use that a permit goes where anyone on the way reads it."""
+        text = (
+            f"The permit for {claim.match.archive.title} goes to {claim.target.origin} over plain http, "
+            "readable on the way, because your configuration names it in insecure_origins"
         )
+        _LOG.warning("%s", text)
+        self.say_once(InsecureOriginWarning, claim.target.origin, text)
 
     def _without_own(self, what: str) -> CredentialsNotFoundError:
         return CredentialsNotFoundError(

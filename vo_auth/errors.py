@@ -24,16 +24,25 @@
         │   └── PermitDomainError       the permit itself excludes this URL
         ├── AnswerError
         │   ├── LoginPageError
-        │   └── LicenceRequiredError
+        │   ├── LicenceRequiredError
+        │   └── IdentityUnknownError    it does not say whose permit it was sent
+        ├── GroupsError
+        │   ├── GroupsServiceUnknownError no group membership service is known, or it is outside the archive
+        │   ├── GroupsRefusedError      it does not accept the permit
+        │   ├── GroupsUserUnknownError  it accepts the permit, and knows no such user
+        │   ├── GroupsUnavailableError  it is in trouble: worth another try
+        │   └── GroupsAnswerError       its answer is no list of names
         ├── AttachError                 an object whose requests cannot be guarded
         ├── BodyNotReplayableError
         ├── DownloadError               some files of a download could not be had
         ├── TransferError               one file could not be had
         ├── WalletError                 the wallet's file cannot be used
+        ├── ConfigurationError          the user's configuration file cannot be used
         └── MissingDependencyError      a package that this feature needs is absent
 
     UserWarning
     └── VoAuthWarning
+        ├── InsecureOriginWarning       a permit goes over plain http, as the user's own configuration wants
         ├── AnonymousWarning            a request went without a permit where one was conceivable
         ├── RefusedWarning              the archive refused a good permit: it is about rights
         ├── CallerHeaderWarning         the caller's own Authorization header was left in place
@@ -60,11 +69,20 @@ __all__ = [
     "AttachError",
     "BodyNotReplayableError",
     "CallerHeaderWarning",
+    "ConfigurationError",
     "CredentialsError",
     "CredentialsNotFoundError",
     "CredentialsRejectedError",
     "DownloadError",
     "DownloadWarning",
+    "GroupsAnswerError",
+    "GroupsError",
+    "GroupsRefusedError",
+    "GroupsServiceUnknownError",
+    "GroupsUnavailableError",
+    "GroupsUserUnknownError",
+    "IdentityUnknownError",
+    "InsecureOriginWarning",
     "InsecureTransportError",
     "InsecureUrlError",
     "LicenceRequiredError",
@@ -107,10 +125,12 @@ class InsecureUrlError(VoAuthError):
         What to do, in one line.
     https_url
         The URL to try instead, without userinfo.
+    **options
+        As for ``requests.RequestException``.
     """
 
-    def __init__(self, message: str, *, https_url: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, https_url: str = "", **options: Any) -> None:
+        super().__init__(message, **options)
         self.https_url = https_url
 
 
@@ -135,7 +155,21 @@ class CredentialsError(VoAuthError):
 
 
 class CredentialsNotFoundError(CredentialsError):
-    """No source had credentials; the text names each one that was asked and why it had none."""
+    """No source had credentials; the text names each one that was asked and why it had none.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line; then each source.
+    attempts
+        The sources in the order in which they were asked: pairs of name and outcome.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, attempts: tuple[tuple[str, str], ...] = (), **options: Any) -> None:
+        super().__init__(message, **options)
+        self.attempts = attempts
 
 
 class UnusableCredentialsError(CredentialsError):
@@ -183,7 +217,21 @@ class PermitError(VoAuthError):
 
 
 class PermitExpiredError(PermitError):
-    """The permit has ended and nothing at hand can renew it."""
+    """The permit has ended and nothing at hand can renew it.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    attempts
+        The sources that were asked for another one: pairs of name and outcome.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, attempts: tuple[tuple[str, str], ...] = (), **options: Any) -> None:
+        super().__init__(message, **options)
+        self.attempts = attempts
 
 
 class PermitLifeError(PermitError):
@@ -218,6 +266,48 @@ class LicenceRequiredError(AnswerError):
     def __init__(self, message: str, *, licence_url: str = "", **options: Any) -> None:
         super().__init__(message, **options)
         self.licence_url = licence_url
+
+
+class IdentityUnknownError(AnswerError):
+    """The archive does not say whose permit it was sent, or refuses it."""
+
+
+class GroupsError(VoAuthError):
+    """The groups of a caller could not be learned."""
+
+
+class GroupsServiceUnknownError(GroupsError):
+    """No group membership service is known for the archive, or it is not inside the archive's domains."""
+
+
+class GroupsRefusedError(GroupsError):
+    """The group membership service does not accept the permit."""
+
+
+class GroupsUserUnknownError(GroupsError):
+    """The group membership service accepts the permit, but knows no such user, or does not let it ask."""
+
+
+class GroupsUnavailableError(GroupsError):
+    """The group membership service is in trouble.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    retry_after
+        Seconds that the service asked to wait, where it did.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **options: Any) -> None:
+        super().__init__(message, **options)
+        self.retry_after = retry_after
+
+
+class GroupsAnswerError(GroupsError):
+    """The group membership service answered something that is no list of group names."""
 
 
 class AttachError(VoAuthError):
@@ -267,12 +357,20 @@ class WalletError(VoAuthError):
     """The wallet's file cannot be used safely."""
 
 
+class ConfigurationError(VoAuthError):
+    """The user's configuration file cannot be used."""
+
+
 class MissingDependencyError(VoAuthError):
     """A package that this feature needs is not installed; the text has the pip line."""
 
 
 class VoAuthWarning(UserWarning):
     """Any warning of vo_auth."""
+
+
+class InsecureOriginWarning(VoAuthWarning):
+    """A permit goes over plain http, because the user's own configuration names that origin as insecure."""
 
 
 class AnonymousWarning(VoAuthWarning):

@@ -168,6 +168,8 @@ class Flow(Protocol):
         Whether the login itself needs a person; absent: no. Such a flow is reached through a prompt alone.
     prompted
         Whether a person may be asked for its credentials; absent: yes. A service's own credentials are not typed.
+    resource_parameter
+        The parameter in which it asks for a permit for one service (RFC 8707); empty or absent: it cannot.
     options
         Names of its fields that the user's configuration may set; absent: none.
     """

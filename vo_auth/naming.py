@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .archive import Archive
+from .claims import Policy
 from .domain import Domain, Origin, Target
-from .edge import Edge, Policy
+from .edge import Edge
 from .errors import PluginNotInstalledError
 from .registry import Match, Registry
 from .secret import Secret

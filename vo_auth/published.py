@@ -45,4 +45,17 @@ PUBLISHED = (
         ("https://data.icos-cp.eu", "https://citydata.icos-cp.eu"),
     ),
     Published("sites", "SITES", "vo-auth-icos", ("https://data.fieldsites.se",)),
+    Published("ia2", "IA2 (INAF)", "vo-auth-ia2", ("https://archives.ia2.inaf.it",)),
+    Published(
+        "cadc",
+        "Canadian Astronomy Data Centre",
+        "vo-auth-cadc",
+        (
+            "https://ws.cadc-ccda.hia-iha.nrc-cnrc.gc.ca",
+            "https://ws-cadc.canfar.net",
+            "https://ws-uv.canfar.net",
+            "https://ws-sf.canfar.net",
+            "https://cadc-west-01.canfar.net",
+        ),
+    ),
 )

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from .archive import Archive
+from .configuration import read_configuration
 from .domain import Domain, Origin, Target
 from .errors import MissingDependencyError, PluginClashError, PluginWarning
 from .published import PUBLISHED, Published
@@ -222,6 +223,9 @@ class Registry:
             from . import hookspecs
         except ImportError:
             raise MissingDependencyError("Plugins need pluggy: pip install pluggy") from None
+        configuration = read_configuration()
+        for known in (self._plugins, self._hooks, self._problems):  # of an attempt that failed
+            known.clear()
         manager = pluggy.PluginManager("vo_auth")
         manager.add_hookspecs(hookspecs)
         for entry in sorted(metadata.entry_points(group=_GROUP), key=lambda entry: (*_source(entry), entry.name)):
@@ -230,8 +234,20 @@ class Registry:
             if problem:
                 self._problems.append(f"{_named(plugin)} is left out: {problem}")
             self._plugins.append(replace(plugin, problem=problem))
-        for plugin, item in self._asked("vo_auth_archives", self._problems.append):
-            self._take(plugin, item)
+        found = [(plugin, configuration.applied(item)) for plugin, item in self._declared()]
+        for plugin, archive in found:  # out here: what a faulty configuration breaks is not loaded by half
+            self._take(plugin, archive)
+
+    def _declared(self) -> Iterator[tuple[Plugin, Archive]]:
+        """Return the archives of all plugins, but for those that want what only the user may allow."""
+        for plugin, archive in self._asked("vo_auth_archives", self._problems.append):
+            if any(domain.insecure for domain in archive.domains):
+                self._problems.append(
+                    f"The archive {archive.name!r} of {_named(plugin)} is left out: it wants permits on plain http, "
+                    "which only the user's own configuration can allow"
+                )
+                continue
+            yield plugin, archive
 
     def _register(self, manager: Any, entry: metadata.EntryPoint, plugin: Plugin) -> str:
         """Load one plugin and note its hooks; return what is wrong with it."""

@@ -15,10 +15,10 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_auth_from_url
 
 from ._version import USER_AGENT
-from .adapter import Adapters
+from .claims import Policy
 from .duration import seconds_in
-from .edge import Policy
 from .environ import EnvironmentSettings
+from .mounts import Adapters
 from .naming import edge_for
 from .registry import Registry, default_registry
 from .secret import Secret

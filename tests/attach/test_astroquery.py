@@ -18,8 +18,8 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 import vo_auth
-from vo_auth.adapter import Adapters
 from vo_auth.errors import AttachError, CallerHeaderWarning, CredentialsNotFoundError
+from vo_auth.mounts import Adapters
 from vo_auth.testing import assert_no_secret
 from vo_auth_eso.standin import CONFIDENTIAL_RUN, PROPRIETARY_RUN, STANDIN
 from vo_auth_eso.standin.holdings import raw_frames

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 import vo_auth
-from vo_auth.adapter import Adapters
+from vo_auth.mounts import Adapters
 
 PAGE = "https://archive.eso.org/tap_obs/availability"
 

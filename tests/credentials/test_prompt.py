@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent))
+
+from pseudo_terminal import Pty
+
 from vo_auth import Archive, Secret
 from vo_auth.credentials import PromptSource, Wanted, is_interactive
 from vo_auth.errors import PromptCancelledError
-from vo_auth.flows import PastedToken
+from vo_auth.flows import AuthorizationCode, ClientCredentials, OAuthServer, PastedToken
 
 FAKE = "obviously-fake"
 Make = Callable[..., Wanted]
@@ -221,53 +224,12 @@ else:
 """
 
 
-class Pty:
-    """A program before a real terminal; its standard output is a pipe, as in ``TOKEN=$(vo-auth token …)``."""
-
-    def __init__(self) -> None:
-        import pty
-
-        self.ours, theirs = pty.openpty()
-
-        def take_terminal() -> None:
-            import fcntl
-            import termios
-
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell started us in its background
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            stdin=theirs,
-            stderr=theirs,
-            stdout=subprocess.PIPE,
-            preexec_fn=take_terminal,  # noqa: PLW1509 - a short one, in a child that becomes another program
-        )
-        os.close(theirs)
-        self.seen = b""
-
-    def expect(self, text: bytes) -> None:
-        end = time.monotonic() + 30
-        while text not in self.seen:
-            assert time.monotonic() < end, self.seen
-            self.seen += os.read(self.ours, 1024)
-
-    def type(self, text: bytes) -> None:
-        os.write(self.ours, text)
-
-    def end(self) -> str:
-        output, _ = self.process.communicate(timeout=60)
-        os.close(self.ours)
-        return output.decode().strip()
-
-
 posix = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are a POSIX thing")
 
 
 @posix
 def test_in_a_real_terminal_the_password_is_not_echoed_and_standard_output_stays_clean() -> None:
-    terminal = Pty()
+    terminal = Pty(PROGRAM)
     terminal.expect(b"user name: ")
     terminal.type(b"pi\n")
     terminal.expect(b"password: ")
@@ -280,7 +242,7 @@ def test_in_a_real_terminal_the_password_is_not_echoed_and_standard_output_stays
 @posix
 @pytest.mark.parametrize("keys", [b"\x03", b"\x04"], ids=["Ctrl-C", "Ctrl-D"])
 def test_in_a_real_terminal_a_person_can_decline(keys: bytes) -> None:
-    terminal = Pty()
+    terminal = Pty(PROGRAM)
     terminal.expect(b"user name: ")
     terminal.type(b"pi\n")
     terminal.expect(b"password: ")
@@ -301,3 +263,62 @@ def test_nothing_is_shown(wanted: Make, terminal: Sit) -> None:
     assert found is not None
     assert found.values["password"] == Secret(FAKE)
     assert FAKE not in repr(found)
+
+
+# ---------------------------------------------------------------- what is not asked for
+
+SERVER = OAuthServer(issuer="https://login.example.org")
+
+
+@pytest.fixture
+def browser_login(make_archive: Callable[..., Archive]) -> Callable[..., Wanted]:
+    def make(client_id: str = "", **changes: Any) -> Wanted:
+        archive = make_archive(AuthorizationCode(server=SERVER, client_id=client_id))
+        return Wanted(archive=archive, flow=archive.flows[0], **changes)
+
+    return make
+
+
+def test_a_login_in_a_browser_asks_later_and_by_itself(browser_login: Make, terminal: Sit) -> None:
+    person = terminal("pi\n", FAKE)
+    assert ask(browser_login("native")) == {}
+    assert (person.shown, person.hidden) == ([], [])
+
+
+def test_the_name_of_a_client_is_taken_from_the_environment_and_asked_of_nobody(
+    browser_login: Make, terminal: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = terminal("pi\n", FAKE)
+    assert ask(browser_login()) is None
+    monkeypatch.setenv("VO_AUTH_EXAMPLE_CLIENT_ID", "mine")
+    assert ask(browser_login()) == {"client_id": "mine"}
+    monkeypatch.setenv("VO_AUTH_EXAMPLE_CLIENT_SECRET", FAKE)
+    assert ask(browser_login()) == {"client_id": "mine", "client_secret": FAKE}
+    assert ask(browser_login("mine")) == {"client_secret": FAKE}
+    assert ask(browser_login("another")) == {}  # the secret is not that client's
+    assert person.shown == []
+
+
+def test_without_a_person_a_login_in_a_browser_is_out_of_reach(browser_login: Make, terminal: Sit) -> None:
+    terminal("pi\n", FAKE, stdin=False)
+    assert ask(browser_login("native")) is None
+    assert ask(browser_login("native", interactive=True)) == {}
+    terminal("pi\n", FAKE)
+    assert ask(browser_login("native", interactive=False)) is None
+
+
+def test_nobody_types_the_credentials_of_a_service(make_archive: Callable[..., Archive], terminal: Sit) -> None:
+    archive = make_archive(ClientCredentials(server=SERVER, asks=("username", "password")))
+    person = terminal("pi\n", FAKE)
+    assert ask(Wanted(archive=archive, flow=archive.flows[0])) is None
+    assert person.shown == []
+
+
+def test_who_was_not_asked_reads_what_a_login_in_a_browser_needs(
+    browser_login: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PromptSource()
+    assert "VO_AUTH_EXAMPLE_CLIENT_ID" in source.looked_at(browser_login().archive)
+    assert "CLIENT_ID" not in source.looked_at(browser_login("native").archive)
+    monkeypatch.setenv("VO_AUTH_EXAMPLE_CLIENT_ID", "mine")
+    assert "CLIENT_ID" not in source.looked_at(browser_login().archive)

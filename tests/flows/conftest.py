@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent))
+
+from authority import Authority, Visitor
+
 from vo_auth import Archive, Domain, Secret
-from vo_auth.archive import Flow, LoginContext
+from vo_auth.archive import Flow, LoginContext, Person
 from vo_auth.clock import Clock
 from vo_auth.login_client import LoginClient
 
@@ -142,13 +149,20 @@ class Bench:
         return Archive(name=name, title="An Example Archive", domains=domains, flows=flows)
 
     def context(
-        self, flow: Flow, *, deadline: float = 10.0, clock: Clock | None = None, **credentials: str
+        self,
+        flow: Flow,
+        *,
+        deadline: float = 10.0,
+        clock: Clock | None = None,
+        person: Person | None = None,
+        resource: str = "",
+        **credentials: str,
     ) -> LoginContext:
         archive = self.archive(flow)
         client = LoginClient(archive.title, archive.credential_origins(), deadline=deadline, clock=clock)
         self.clients.append(client)
         secrets = {name: Secret(value) for name, value in credentials.items()}
-        return LoginContext(archive=archive, client=client, credentials=secrets)
+        return LoginContext(archive=archive, client=client, credentials=secrets, person=person, resource=resource)
 
     def login(self, flow: Flow, **credentials: str) -> Any:
         return flow.login(self.context(flow, **credentials))
@@ -160,3 +174,22 @@ def bench() -> Iterator[Bench]:
     yield here
     for client in here.clients:
         client.close()
+
+
+@pytest.fixture
+def authority() -> Iterator[Authority]:
+    server = Authority()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def visitor() -> Visitor:
+    return Visitor()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -6,6 +6,7 @@ import base64
 import datetime
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +179,13 @@ def test_a_certificate_may_be_given_as_text(authority: trustme.CA, tmp_path: Pat
     assert bench.login(CertificateFile(), certificate=text).permit == CertificatePermit(Secret(text))
 
 
-def test_an_ended_certificate_is_refused_with_its_end(authority: trustme.CA, tmp_path: Path, bench: Any) -> None:
-    path = written(authority, tmp_path, start=-3 * DAY)
-    with pytest.raises(UnusableCredentialsError, match=r"it ended at \d{4}-\d\d-\d\d \d\d:\d\d UTC"):
-        bench.login(CertificateFile(), certificate=str(path))
+def test_an_ended_certificate_says_its_end_and_leaves_the_judgement_to_the_wallet(
+    authority: trustme.CA, tmp_path: Path, bench: Any
+) -> None:
+    """Unusable ends the search for credentials; what has ended is passed over, and another flow may serve."""
+    grant = bench.login(CertificateFile(), certificate=str(written(authority, tmp_path, start=-3 * DAY)))
+    assert grant.expires is not None
+    assert grant.expires == pytest.approx(time.time() - DAY.total_seconds(), abs=60)
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_a_refusal_asks_nobody_and_a_declined_prompt_is_not_an_error_of_the_requ
     later = make_wallet(person)
     held = later.permit(want)
     assert later.refused(want, held) is None
-    later._cancelled[want.key] = "declined earlier"
+    later._obtainer._cancelled[want.key] = "declined earlier"
     assert later.refused(want, held) is None
     assert person.asked == []
     assert len(flow.seen()) == 1

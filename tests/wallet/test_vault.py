@@ -316,7 +316,7 @@ def test_a_login_lock_left_behind_by_a_killed_process_holds_nobody_up(
             time.sleep(60)
     """
     wallet = make_wallet()
-    process = crew.hire(1, script, folder=str(home / "locks"), name=str(want.key))[0]
+    process = crew.hire(1, script, folder=str(home / "locks"), name=want.key.lock)[0]
     crew.ready()
     assert len(list((home / "locks").glob("*.person"))) == 1
     process.kill()

@@ -19,7 +19,7 @@ from .. import api
 from .._version import __version__
 from ..errors import PermitError, PermitExpiredError, PermitLifeError, VoAuthError
 from ..registry import default_registry
-from . import get, sandbox
+from . import get, groups, sandbox
 
 __all__ = ["app", "run"]
 
@@ -171,6 +171,10 @@ def token(
     except PermitError as error:  # a cookie or certificate: nothing to print
         raise typer.BadParameter(str(error)) from None
     typer.echo(f"Authorization: Bearer {secret.reveal()}" if header else secret.reveal())
+
+
+app.command()(groups.whoami)
+app.command()(groups.groups)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Protocol
 from ..archive import Archive, Flow
 from ..secret import Secret
 
-__all__ = ["Attempt", "CredentialSource", "FIELDS", "Found", "Wanted"]
+__all__ = ["Attempt", "CredentialSource", "FIELDS", "Found", "Passed", "Wanted"]
 
 # Everything that can be given as an argument or a variable of that name.
 FIELDS = ("username", "password", "token", "cookie", "certificate", "client_id", "client_secret")
@@ -50,7 +50,7 @@ class Wanted:
 
     def serves(self, username: str) -> bool:
         """Say whether credentials of this user may serve the account: never those of another user."""
-        return self.is_default or not username or username == self.account
+        return self.is_default or not username or username in (self.account, self.username)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,19 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """Something is there, but not for this archive or account: the search goes on.
+
+    Parameters
+    ----------
+    reason
+        Why it is passed over, for people; without any secret.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One source that was asked, and what came of it."""
 
@@ -83,9 +96,11 @@ class CredentialSource(Protocol):
     Attributes
     ----------
     name
-        For messages.
+        For messages and settings.
     rank
         Lower ones are asked first.
+    mode
+        What to do with it where the user says nothing: ``try`` or ``never``; absent: ``try``.
     """
 
     @property
@@ -93,8 +108,8 @@ class CredentialSource(Protocol):
     @property
     def rank(self) -> int: ...
 
-    def find(self, wanted: Wanted) -> Found | None:
-        """Return what is there, or None.
+    def find(self, wanted: Wanted) -> Found | Passed | None:
+        """Return what is there, or None; or why what is there is passed over.
 
         Raises
         ------

@@ -38,6 +38,11 @@ class Chosen:
     attempts: tuple[Attempt, ...] = ()
 
     @property
+    def is_attended(self) -> bool:
+        """Whether the login itself needs a person."""
+        return bool(getattr(self.flow, "attended", False))
+
+    @property
     def username(self) -> str:
         """The user's name, where it is among them."""
         name = self.values.get("username")
@@ -104,7 +109,7 @@ class CredentialChain:
         broken = ""
         for source in self.sources:
             outcome = ""
-            flows = [flow for flow in archive.flows if (source.name, flow.name) not in unless]
+            flows = [flow for flow in archive.flows if (source.name, flow.name) not in unless and _suits(flow, source)]
             for flow in flows:
                 wanted = Wanted(
                     archive=archive,
@@ -136,12 +141,20 @@ class CredentialChain:
                     )
                 username = values["username"].reveal() if values.get("username") else username
                 outcome = outcome or f"{found.origin}: no {' or '.join(missing)} with it"
-            if not outcome and len(flows) == len(archive.flows):  # else it had something, which was passed over
+            had_something = any((source.name, flow.name) in unless for flow in archive.flows)  # and was passed over
+            if not outcome and not had_something:
                 outcome = _reason(source, archive)
             if outcome:
                 attempts.append(Attempt(source.name, outcome))
         text = _nothing(archive, account, attempts)
-        raise UnusableCredentialsError(text) if broken else CredentialsNotFoundError(text)
+        if broken:
+            raise UnusableCredentialsError(text)
+        raise CredentialsNotFoundError(text, attempts=tuple((item.source, item.outcome) for item in attempts))
+
+
+def _suits(flow: Flow, source: CredentialSource) -> bool:
+    """Say whether a flow can begin with a source: one that needs a person begins where a person is asked."""
+    return not getattr(flow, "attended", False) or getattr(source, "attends", False)
 
 
 def _completed(flow: Flow, found: Found, username: str) -> dict[str, Secret]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -132,12 +131,12 @@ class CertificateFile(_Held):
     asks = ("certificate",)
 
     def login(self, ctx: LoginContext) -> Grant:
-        """Return a grant around the certificate, read now; its end is the certificate's.
+        """Return a grant around the certificate, read now; its end is the certificate's, also where that has passed.
 
         Raises
         ------
         UnusableCredentialsError
-            When there is no certificate with its key, it has ended, or its file is open to others.
+            When there is no certificate with its key, or its file is open to others.
         """
         from ..credentials.files import read_protected
 
@@ -148,9 +147,6 @@ class CertificateFile(_Held):
             issued, expires, subject = _validity(pem)
         except ValueError as error:
             raise _usable(ctx, "certificate", error) from None
-        if expires <= ctx.client.now():
-            ended = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(expires))
-            raise _usable(ctx, "certificate", ValueError(f"it ended at {ended}"))
         return Grant(permit=permit, identity=subject, issued=issued, expires=expires)
 
 

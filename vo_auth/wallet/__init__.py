@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .accounts import Account
 from .default import default_wallet
-from .held import Held, Key, Want
+from .held import Held, Key, Want, margins
 from .vault import Vault
 from .wallet import Wallet
 
-__all__ = ["Account", "Held", "Key", "Vault", "Wallet", "Want", "default_wallet"]
+__all__ = ["Account", "Held", "Key", "Vault", "Wallet", "Want", "default_wallet", "margins"]

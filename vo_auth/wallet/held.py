@@ -23,6 +23,17 @@ class Key(NamedTuple):
     archive: str
     account: str
     realm: str = ""
+    resource: str = ""
+
+    @property
+    def lock(self) -> str:
+        """The name of the lock for its logins: permits for several services may share one refresh token."""
+        return str(tuple(self)[:3])
+
+    @property
+    def base(self) -> Key:
+        """The key of the permit for whatever services the archive gives."""
+        return self._replace(resource="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +48,8 @@ class Want:
         For which account of it.
     realm
         The realm of the domain.
+    resource
+        The one service that the permit is to be made for (RFC 8707); empty: whatever the archive gives.
     interactive
         Whether a person may be asked: True, False, or None to look for a terminal or notebook.
     min_life
@@ -46,12 +59,13 @@ class Want:
     archive: Archive
     account: Account = field(default_factory=Account)
     realm: str = ""
+    resource: str = ""
     interactive: bool | None = None
     min_life: float = 0.0
     key: Key = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", Key(self.archive.name, self.account.label, self.realm))
+        object.__setattr__(self, "key", Key(self.archive.name, self.account.label, self.realm, self.resource))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +122,7 @@ class Held:
             "archive": self.key.archive,
             "account": self.key.account,
             "realm": self.key.realm,
+            "resource": self.key.resource,
             "grant": self.grant.to_record(),
             "flow": self.flow,
             "origin": self.origin,
@@ -128,7 +143,12 @@ class Held:
         obtained = clock.instant()
         try:
             return cls(
-                key=Key(str(record["archive"]), str(record["account"]), str(record["realm"])),
+                key=Key(
+                    str(record["archive"]),
+                    str(record["account"]),
+                    str(record["realm"]),
+                    str(record.get("resource", "")),
+                ),
                 grant=Grant.from_record(record["grant"]),
                 flow=str(record["flow"]),
                 origin=str(record["origin"]),

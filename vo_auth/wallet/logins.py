@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from ..archive import Archive, Flow, Grant, LoginContext
+from ..archive import Archive, Flow, Grant, LoginContext, Person
 from ..clock import Clock
-from ..credentials import Chosen, CredentialChain, ExplicitSource
+from ..credentials import Chosen, CredentialChain, CredentialSource, ExplicitSource
 from ..errors import (
     CredentialsNotFoundError,
     CredentialsRejectedError,
@@ -55,6 +55,11 @@ class Logins:
         self._clock = clock
         self._skew_of = skew_of_archive
 
+    @property
+    def sources(self) -> tuple[CredentialSource, ...]:
+        """The sources of credentials, in the order in which they are asked."""
+        return self._chain.sources
+
     def with_flow(self, archive: Archive, name: str | None) -> Archive:
         """Return the archive with one of its flows alone.
 
@@ -69,7 +74,7 @@ class Logins:
         if not flows:
             known = ", ".join(repr(flow.name) for flow in archive.flows)
             raise ValueError(f"{archive.title} has no flow {name!r}; it has {known}")
-        return replace(archive, flows=flows)
+        return replace(archive, flows=flows, account_flows={})
 
     def choose(self, want: Want, *, explicit: ExplicitSource | None = None, ask_username: bool = False) -> Chosen:
         """Return credentials that are worth sending; those that are known to have ended are passed over.
@@ -82,12 +87,13 @@ class Logins:
             When all there is has ended.
         """
         chain = CredentialChain([explicit]) if explicit else self._chain
+        archive = replace(want.archive, flows=want.archive.flows_of(want.account.label))
         ended: dict[tuple[str, str], tuple[str, float]] = {}
         foreign: dict[tuple[str, str], str] = {}
         while True:
             try:
                 chosen = chain.choose(
-                    want.archive,
+                    archive,
                     account=want.account.label,
                     username=want.account.username,
                     is_default=want.account.is_default,
@@ -134,7 +140,7 @@ class Logins:
             As the flow does.
         """
         archive = want.archive
-        if chosen.flow.login_urls:
+        if chosen.flow.login_urls and not chosen.is_attended:  # a person's own attempts are not counted
             with self._rejections.sending(archive.name, chosen.values):
                 grant, skew = self._sent(want, chosen, again=again, deadline=deadline)
         else:
@@ -176,6 +182,10 @@ class Logins:
             return None
         return self._held(want, current.key.account, grant, skew, flow=flow, origin=current.origin)
 
+    def asks_for_services(self, want: Want, current: Held) -> bool:
+        """Say whether the flow of a grant can ask for a permit for one service."""
+        return bool(getattr(_flow_of(want.archive, current), "resource_parameter", ""))
+
     def revoke(self, want: Want, current: Held) -> bool:
         """Revoke a grant at the archive; False where the archive cannot.
 
@@ -193,7 +203,14 @@ class Logins:
         return revoked
 
     def _run(self, want: Want, chosen: Chosen, *, deadline: float) -> tuple[Grant, float]:
-        return self._act(want, want.account.label, chosen.values, chosen.flow.login, deadline=deadline)
+        return self._act(
+            want,
+            want.account.label,
+            chosen.values,
+            chosen.flow.login,
+            deadline=deadline,
+            attended=chosen.is_attended,
+        )
 
     def _act(
         self,
@@ -203,12 +220,19 @@ class Logins:
         act: Callable[[LoginContext], T],
         *,
         deadline: float,
+        attended: bool = False,
     ) -> tuple[T, float]:
         """Let a flow act; what it raises leaves without the frames that held its secrets."""
         failure: VoAuthError
         with self._client(want.archive, deadline) as client:
             ctx = LoginContext(
-                archive=want.archive, client=client, credentials=credentials, account=account, realm=want.realm
+                archive=want.archive,
+                client=client,
+                credentials=credentials,
+                account=account,
+                realm=want.realm,
+                resource=want.resource,
+                person=_person(want) if attended else None,
             )
             try:
                 return act(ctx), client.skew
@@ -233,7 +257,7 @@ class Logins:
     def _held(self, want: Want, label: str, grant: Grant, skew: float, *, flow: Flow, origin: str) -> Held:
         obtained = self._clock.instant()
         return Held(
-            key=Key(want.archive.name, label, want.realm),
+            key=Key(want.archive.name, label, want.realm, want.resource),
             grant=grant,
             flow=flow.name,
             origin=origin,
@@ -247,6 +271,12 @@ class Logins:
         if chosen.flow.login_urls or chosen.source == "arguments":
             return None  # what was passed as an argument is judged where it is used
         return self._run(want, chosen, deadline=1.0)[0].expires
+
+
+def _person(want: Want) -> Person | None:
+    from ..credentials.prompt import person_for
+
+    return person_for(want.archive, want.interactive)
 
 
 def _flow_of(archive: Archive, held: Held) -> Flow | None:
@@ -267,8 +297,11 @@ def _nothing_left(
     first, _, rest = str(error).partition("\n")
     others = [f"  {source}: has those of {name}, another user" for (source, _), name in foreign.items()]
     if ended:
-        return PermitExpiredError("\n".join([_ended(want.archive, ended.values()), rest, *others]))
-    return CredentialsNotFoundError("\n".join([first, rest, *others])) if others else error
+        text = "\n".join([_ended(want.archive, ended.values()), rest, *others])
+        return PermitExpiredError(text, attempts=error.attempts)
+    if not others:
+        return error
+    return CredentialsNotFoundError("\n".join([first, rest, *others]), attempts=error.attempts)
 
 
 def _ended(archive: Archive, passed: Iterable[tuple[str, float]]) -> str:

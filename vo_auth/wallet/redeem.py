@@ -48,8 +48,27 @@ class Redeemer:
         LoginError
             When no answer could be had; the refresh token may still be good.
         """
+        if want.resource:
+            return self._redeem_for_one_service(want, deadline)
         if current is None or current.grant.refresh is None:
             return None
+        return self._redeemed(want, current, deadline)
+
+    def _redeem_for_one_service(self, want: Want, deadline: float) -> Held | None:
+        """Ask with the account's refresh token for a permit for one service (RFC 8707, section 2.2).
+
+        The token's successor belongs to the account, not to this permit: it is on disk before the permit is used.
+        """
+        base = self._shelf.current(want.key.base)
+        if base is None or base.grant.refresh is None or not self._logins.asks_for_services(want, base):
+            return None
+        renewed = self._redeemed(want, base, deadline)
+        if renewed is None:
+            return None
+        self._note(replace(base, grant=replace(base.grant, refresh=renewed.grant.refresh), redeeming=0.0))
+        return replace(renewed, grant=replace(renewed.grant, refresh=None))
+
+    def _redeemed(self, want: Want, current: Held, deadline: float) -> Held | None:
         self._note(replace(current, redeeming=self._clock.wall()))
         renewed = self._logins.renew(want, current, deadline=deadline)
         if renewed is not None:

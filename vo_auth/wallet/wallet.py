@@ -6,17 +6,13 @@ import logging
 import os
 import weakref
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import ClassVar
 
 from ..archive import Archive
 from ..clock import Clock
-from ..credentials import (
-    CredentialChain,
-    CredentialSource,
-    ExplicitSource,
-)
+from ..credentials import Chosen, CredentialChain, CredentialSource, ExplicitSource
 from ..errors import (
     CredentialsNotFoundError,
     LoginInProgressError,
@@ -34,6 +30,7 @@ from .held import Held, Key, Want
 from .lock import Locks
 from .logins import Logins
 from .memory import MemorySource
+from .obtaining import Obtainer
 from .redeem import Redeemer
 from .rejections import Rejections
 from .renewal import Renewals
@@ -75,7 +72,6 @@ class Wallet:
         self.clock = clock or Clock()
         self._patience = patience
         self._standing = Standing(self.clock)
-        self._cancelled: dict[Key, str] = {}
         self._failures: dict[Key, tuple[int, LoginUnreachableError]] = {}
         self._memory = MemorySource()
         self._shelf = Shelf(vault, self.clock)
@@ -85,6 +81,14 @@ class Wallet:
         self._redeemer = Redeemer(self._shelf, self._logins, self.clock)
         self._renewals = Renewals(self._renew_quietly, self.clock)
         self._own = any(isinstance(source, ExplicitSource) for source in chain.sources)
+        self._obtainer = Obtainer(
+            logins=self._logins,
+            locks=self._locks,
+            shelf=self._shelf,
+            standing=self._standing,
+            memory=self._memory,
+            own=self._own,
+        )
         _WALLETS.add(self)
 
     # ---------------------------------------------------------------- what sessions ask
@@ -226,14 +230,13 @@ class Wallet:
         if explicit is not None and not want.account.is_label:
             want = replace(want, account=Account())  # whose credentials these are, they say themselves
         want = replace(want, archive=self._logins.with_flow(want.archive, flow))
-        with self._locks.hold(str(want.key), what=want.archive.title):
+        with self._locks.hold(want.key.lock, what=want.archive.title):
             current = self._shelf.current(want.key)
             if current is not None and not force and explicit is None and self._standing.is_usable(want, current):
                 self._shelf.put(current)
                 return current
-            for key in [key for key in self._cancelled if key.archive == want.archive.name]:
-                self._cancelled.pop(key, None)
-            held = self._logged_in(want, explicit=explicit, by_hand=True, ask_username=ask_username)
+            self._obtainer.forget_refusals(want.archive.name)
+            held = self._obtainer.log_in(want, explicit=explicit, by_hand=True, ask_username=ask_username)
             return self._long_enough(want, self._keep(want, replace(self._alive(want, held), stored=True)))
 
     def logout(self, archive: str, account: str | None = None) -> list[Held]:
@@ -253,9 +256,10 @@ class Wallet:
         """
         self._memory.forget(archive, account)  # first: a renewal that begins now finds nothing to renew with
         with ExitStack() as stack:
-            for key in self._shelf.keys(archive, account):  # a renewal under way ends before its permit is forgotten
+            # a renewal under way ends before its permit is forgotten
+            for lock in dict.fromkeys(key.lock for key in self._shelf.keys(archive, account)):
                 with suppress(LoginInProgressError):
-                    stack.enter_context(self._locks.hold(str(key), what=archive, limit=self.LOGOUT_WAIT))
+                    stack.enter_context(self._locks.hold(lock, what=archive, limit=self.LOGOUT_WAIT))
             return self._shelf.forget(archive, account)
 
     def revoke(self, archive: Archive, held: Held) -> bool:
@@ -280,8 +284,23 @@ class Wallet:
         if held is not None and self._standing.is_usable(want, held):
             state = self._standing.state(want, held).value
             return held.key.account, held.grant.permit.kind, f"held, {state}, from {held.origin}"
-        chosen = self._logins.choose(replace(want, interactive=False))
+        chosen = self.preview(want)
         return chosen.username or want.account.label, "new", f"{chosen.flow.name} with {chosen.origin}"
+
+    def preview(self, want: Want) -> Chosen:
+        """Return the credentials that a login would use now, and every source that was asked before; nothing is sent.
+
+        Raises
+        ------
+        CredentialsNotFoundError, UnusableCredentialsError, PermitExpiredError
+            When there are none that need no person.
+        """
+        return self._logins.choose(replace(want, interactive=False))
+
+    @property
+    def sources(self) -> tuple[CredentialSource, ...]:
+        """The sources of credentials, in the order in which they are asked."""
+        return self._logins.sources
 
     def credentials(self, want: Want) -> Mapping[str, Secret]:
         """Return the credentials that a login would use now, without asking a person; empty where there are none."""
@@ -303,7 +322,7 @@ class Wallet:
 
     def _obtain(self, want: Want, *, refused: Held | None = None) -> Held:
         failed_before = self._failures.get(want.key, (0, None))[0]
-        with self._locks.hold(str(want.key), what=want.archive.title):
+        with self._locks.hold(want.key.lock, what=want.archive.title):
             failures, failure = self._failures.get(want.key, (0, None))
             if failure is not None and failures > failed_before:  # it failed while this one waited for it
                 raise LoginUnreachableError(str(failure), retry_after=failure.retry_after)
@@ -340,7 +359,7 @@ class Wallet:
         start, wait = self.clock.elapsed(), _FIRST_WAIT
         while True:
             try:
-                return self._redeemer.redeem(want, current) or self._logged_in(want, refused=refused)
+                return self._redeemer.redeem(want, current) or self._obtainer.log_in(want, refused=refused)
             except LoginUnreachableError as error:
                 pause = max(wait, error.retry_after or 0.0)
                 if self.clock.elapsed() - start + pause > patience:
@@ -350,38 +369,6 @@ class Wallet:
             self.clock.sleep(pause)
             wait = min(wait * 2, _LONGEST_WAIT)
             current = self._shelf.current(want.key) if current is not None else None
-
-    def _logged_in(
-        self,
-        want: Want,
-        *,
-        explicit: ExplicitSource | None = None,
-        by_hand: bool = False,
-        ask_username: bool = False,
-        refused: Held | None = None,
-        deadline: float = 30.0,
-    ) -> Held:
-        cancelled = self._cancelled.get(want.key)
-        if cancelled:
-            want = replace(want, interactive=False)
-        try:
-            with nullcontext() if want.interactive is False else self._locks.person(str(want.key)):
-                chosen = self._logins.choose(want, explicit=explicit, ask_username=ask_username)
-        except PromptCancelledError as error:
-            self._cancelled[want.key] = str(error)
-            raise scrubbed(error) from None
-        except CredentialsNotFoundError:
-            if cancelled:
-                raise PromptCancelledError(cancelled) from None
-            raise
-        if want.account.is_unnamed and not by_hand and chosen.flow.login_urls and not self._own:
-            theirs = self._shelf.current(Key(want.archive.name, chosen.username, want.realm))
-            if theirs is not None and chosen.username and self._standing.is_usable(want, theirs, refused=refused):
-                return theirs  # now that the user is known, so is a permit that another process obtained
-        held = self._logins.login(want, chosen, again=by_hand, deadline=deadline)
-        if chosen.source in ("prompt", "arguments") and not self._own:
-            self._memory.remember(want.archive.name, held.key.account, chosen.values)
-        return held
 
     def _alive(self, want: Want, held: Held) -> Held:
         self._standing.learn(held)
@@ -415,7 +402,7 @@ class Wallet:
         """Renew a stale permit without asking anybody; True when there is a better one now."""
         alias = want.key
         want = replace(self._settled(want), interactive=False, min_life=0.0)
-        with self._locks.hold(str(want.key), what=want.archive.title, wait=False) as mine:
+        with self._locks.hold(want.key.lock, what=want.archive.title, wait=False) as mine:
             if not mine:
                 return True  # somebody else is at it
             current = self._shelf.current(want.key)
@@ -424,7 +411,7 @@ class Wallet:
             if self._standing.state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
                 self._shelf.put(current, alias=alias)
                 return True
-            renewed = self._redeemer.redeem(want, current, deadline=Renewals.DEADLINE) or self._logged_in(
+            renewed = self._redeemer.redeem(want, current, deadline=Renewals.DEADLINE) or self._obtainer.log_in(
                 want, refused=current, deadline=Renewals.DEADLINE
             )
             if not is_better(renewed, current):

@@ -1,0 +1,25 @@
+"""CADC and CANFAR for vo_auth."""
+
+from __future__ import annotations
+
+from vo_auth.archive import Archive
+from vo_auth.hookspecs import hookimpl
+from vo_auth.sandbox import StandIn
+
+from .archive import CADC
+
+__all__ = ["CADC", "vo_auth_archives", "vo_auth_standins"]
+
+
+@hookimpl
+def vo_auth_archives() -> list[Archive]:
+    """Return the archive."""
+    return [CADC]
+
+
+@hookimpl
+def vo_auth_standins() -> list[StandIn]:
+    """Return the archive's stand-in."""
+    from .standin import STANDIN
+
+    return [STANDIN]
