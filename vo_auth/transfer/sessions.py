@@ -6,10 +6,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidURL
 
-from ..adapter import Adapters
 from ..domain import Target
 from ..edge import Edge, is_anonymous
 from ..errors import PluginClashError, VoAuthError
+from ..mounts import Adapters
 from ..registry import default_registry
 from ..session import session_for
 from .record import host_of
