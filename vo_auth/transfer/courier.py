@@ -27,12 +27,14 @@ from .whole import DigestError, complete, digest_there, require_end
 __all__ = ["Courier"]
 
 _ASKED_ANEW = 3
+_SMALL = 1 << 16  # bytes for which nobody looks whether there is room
 
 
 class _Answer(NamedTuple):
     response: Response
     reply: Reply
     body: Body
+    name: str
 
 
 class Courier:
@@ -175,7 +177,9 @@ class Courier:
                     continue
                 if is_stopped():
                     raise TransientError("Everything stops")
-                return self._receive(_Answer(response, reply, body), entry, part, buffer, append=step is Step.APPEND)
+                name = entry.name if entry else self._name(response)
+                answer = _Answer(response, reply, body, name)
+                return self._receive(answer, entry, part, buffer, append=step is Step.APPEND)
             finally:
                 body.release()
         raise TransientError("The server's answers about parts of the file do not fit together")
@@ -222,15 +226,14 @@ class Courier:
             raise as_trouble(error) from None
         if self.tally.cut_because:
             raise TransientError(self.tally.cut_because, is_the_hosts=True)
-        name = entry.name if entry else self._name(response)
-        packed = must_unpack(reply.coding, name)
+        packed = must_unpack(reply.coding, answer.name)
         is_free = self._options.pages or self.item.is_page
         if not is_free:
             require_data(
                 response.headers,
                 b"" if packed else bytes(buffer[:start]),
                 who=who_answered(response),
-                name=name,
+                name=answer.name,
                 from_table=self.item.from_table,
             )
         return start
@@ -248,15 +251,16 @@ class Courier:
             state="part",
             size=reply.size,
             etag=reply.etag,
-            modified=reply.modified if reply.is_dated else "",
+            modified="" if reply.etag else reply.strong_date,
             coding=reply.coding,
             identity=reply.identity,
         )
         self.tally.received, self.tally.size = 0, reply.size
-        self._folder.take_room(self.key, lambda: self.tally.remaining)
+        if (reply.size or 0) > _SMALL:
+            self._folder.take_room(self.key, lambda: self.tally.remaining)
         try:
             if entry is None or part is None:
-                return self._folder.begin(known, self._name(answer.response))
+                return self._folder.begin(known, answer.name)
             part.clear()
             known = replace(known, name=entry.name, part=entry.part)
             self._folder.note(known)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextvars
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from ..errors import (
@@ -69,8 +69,12 @@ class Crew:
         self._sessions = sessions
         self._options = options
         self._progress = progress
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._couriers = [Courier(item, number, folder, options, self._events.put) for number, item in enumerate(items)]
+        self._events: deque[Event] = deque()  # looked at now and then: waking somebody up for each would cost more
+        self._over = threading.Event()
+        self._working = 0
+        self._couriers = [
+            Courier(item, number, folder, options, self._events.append) for number, item in enumerate(items)
+        ]
         self._groups: dict[int, str] = {}
         self._barred: dict[str, VoAuthError] = {}
         self._given_up: dict[str, str] = {}
@@ -101,10 +105,11 @@ class Crew:
             threading.Thread(target=contextvars.copy_context().run, args=(self._work,), daemon=True)
             for _ in range(min(self._options.workers, len(waiting)))
         ]
+        self._working = len(threads)
         try:
             for thread in threads:
                 thread.start()
-            while any(thread.is_alive() for thread in threads):
+            while threads and not self._over.wait(_TICK):
                 self._watch()
         except BaseException:
             self._stop()
@@ -142,7 +147,7 @@ class Crew:
             self._fail(courier, error)
         else:
             self.results[courier.number] = there
-            self._events.put(self._event(courier, "present", there))
+            self._events.append(self._event(courier, "present", there))
         self._drain()
         return True
 
@@ -189,6 +194,15 @@ class Crew:
     # ---------------------------------------------------------------- in a worker
 
     def _work(self) -> None:
+        try:
+            self._work_on()
+        finally:
+            with self._guard:
+                self._working -= 1
+                if not self._working:
+                    self._over.set()
+
+    def _work_on(self) -> None:
         buffer = memoryview(bytearray(BLOCK))
         while (taken := self._rota.take()) is not None:
             host, courier = taken
@@ -203,7 +217,6 @@ class Crew:
             finally:
                 with self._guard:
                     self._active.discard(courier)
-                self._events.put(None)
 
     def _attempt(self, host: str, courier: Courier, buffer: memoryview) -> None:
         url, group = courier.item.url, self._groups[courier.number]
@@ -221,9 +234,9 @@ class Crew:
         else:
             self.results[courier.number] = done
             self._rota.settle(host)
-            self._events.put(self._event(courier, "finished" if done.is_new else "present", done))
+            self._events.append(self._event(courier, "finished" if done.is_new else "present", done))
             if done.identity and self._sessions.is_renewed(url):
-                self._events.put(Event(kind="renewed", text=f"the permit of {done.identity} was renewed"))
+                self._events.append(Event(kind="renewed", text=f"the permit of {done.identity} was renewed"))
 
     def _settle_failed(self, host: str, courier: Courier, group: str, error: VoAuthError) -> None:
         if isinstance(error, CredentialsRejectedError | DiskError):
@@ -258,7 +271,7 @@ class Crew:
         wait = error.wait
         if wait is None:
             wait = backoff(courier.failures, pause=options.pause, longest=options.longest)
-        self._events.put(
+        self._events.append(
             Event(
                 kind="waiting",
                 number=courier.number,
@@ -275,7 +288,7 @@ class Crew:
     def _fail(self, courier: Courier, error: VoAuthError) -> None:
         self.results[courier.number] = error
         text = str(error).partition("\n")[0]
-        self._events.put(
+        self._events.append(
             Event(kind="failed", number=courier.number, url=courier.shown, path=courier.tally.path, text=text)
         )
 
@@ -305,16 +318,7 @@ class Crew:
 
     def _watch(self) -> None:
         """Show what happened, and cut what stalls."""
-        deadline = time.monotonic() + _TICK
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                event = self._events.get(timeout=left)
-            except queue.Empty:
-                break
-            if event is not None:
-                self._progress(event)
-            elif self._rota.is_done or self._rota.is_stopped:
-                break
+        self._drain()
         now = time.monotonic()
         with self._guard:
             active = list(self._active)
@@ -336,10 +340,5 @@ class Crew:
                 )
 
     def _drain(self) -> None:
-        while True:
-            try:
-                event = self._events.get_nowait()
-            except queue.Empty:
-                return
-            if event is not None:
-                self._progress(event)
+        while self._events:
+            self._progress(self._events.popleft())

@@ -18,6 +18,7 @@ _LONGEST = 200  # bytes; file systems take 255, and a number and the end of an u
 _LONGEST_SUFFIX = 20
 _PACKED = frozenset({".gz", ".z", ".fz", ".bz2", ".xz", ".zst"})
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(?=\.|$)", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.+-]{0,150}[A-Za-z0-9_+-])?")  # what nothing needs to be done about
 _FORBIDDEN = re.compile(r'[<>"|?*]')
 # Controls, surrogates, private characters and the marks that turn or hide what is shown (Unicode TR 36).
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -135,6 +136,8 @@ def safe_name(name: str, *, windows: bool = os.name == "nt") -> str:
     >>> safe_name("../../.ssh/authorized_keys"), safe_name("C:\\temp\\NUL.fits"), safe_name("..")
     ('authorized_keys', '_NUL.fits', '')
     """
+    if _PLAIN.fullmatch(name) and not _RESERVED.match(name):
+        return name
     name = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     name = "".join(" " if character.isspace() else character for character in name)
     name = "".join(character for character in name if unicodedata.category(character) not in _HIDDEN)

@@ -14,7 +14,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ __all__ = ["JOURNAL", "Entry", "Journal"]
 JOURNAL = ".vo-auth-get.jsonl"
 _HEADER = {"format": "vo-auth downloads", "version": 1}
 _LIMIT = 1 << 30
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +128,8 @@ class Journal:
         OSError
             When it cannot be written.
         """
-        record = {name: value for name, value in asdict(entry).items() if value not in ("", None)}
-        line = json.dumps(record, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+        record = {name: value for name in _TYPES if (value := getattr(entry, name)) not in ("", None)}
+        line = _ENCODER.encode(record).encode() + b"\n"
         with self._guard:
             self._entries[entry.url] = entry
             _write_all(self._fd, line)
@@ -151,7 +152,7 @@ class Journal:
 
     def _begin(self, fd: int, lines: list[bytes]) -> None:
         if not lines:
-            _write_all(fd, json.dumps(_HEADER, separators=(",", ":")).encode() + b"\n")
+            _write_all(fd, _ENCODER.encode(_HEADER).encode() + b"\n")
             return
         if not lines[-1].endswith(b"\n"):  # torn by a kill
             _write_all(fd, b"\n")

@@ -43,8 +43,8 @@ class Reply:
         A strong one; empty where there is none.
     modified
         Last-Modified as it came.
-    is_dated
-        Whether Last-Modified is a strong validator.
+    date
+        Date as it came.
     coding
         The Content-Encoding; empty for none.
     identity
@@ -58,7 +58,7 @@ class Reply:
     total: int | None = None
     etag: str = ""
     modified: str = ""
-    is_dated: bool = False
+    date: str = ""
     coding: str = ""
     identity: str = ""
 
@@ -78,7 +78,7 @@ class Reply:
             total=_number(total),
             etag=etag if etag.startswith('"') else "",  # a weak one says nothing about bytes
             modified=headers.get("Last-Modified", "").strip(),
-            is_dated=_is_dated(headers),
+            date=headers.get("Date", ""),
             coding="" if coding == "identity" else coding,
             identity=identity_of(response),
         )
@@ -87,6 +87,15 @@ class Reply:
     def size(self) -> int | None:
         """Bytes of the whole file; None where not said."""
         return self.total if self.status == 206 else self.length
+
+    @property
+    def strong_date(self) -> str:
+        """Last-Modified, if it is a strong validator: a second or more before Date (RFC 9110, section 8.8.2.2)."""
+        try:
+            age = parsedate_to_datetime(self.date) - parsedate_to_datetime(self.modified)
+        except (TypeError, ValueError):
+            return ""
+        return self.modified if age.total_seconds() >= 1 else ""
 
 
 def _number(text: str | None) -> int | None:
@@ -97,15 +106,6 @@ def _length(response: Response) -> int | None:
     if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
         return None
     return _number(response.headers.get("Content-Length", "").strip())
-
-
-def _is_dated(headers: Mapping[str, str]) -> bool:
-    """Say whether Last-Modified is a strong validator: a second or more before Date (RFC 9110, section 8.8.2.2)."""
-    try:
-        age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(headers.get("Last-Modified", ""))
-    except (TypeError, ValueError):
-        return False
-    return age.total_seconds() >= 1
 
 
 def identity_of(response: Response) -> str:
