@@ -35,7 +35,8 @@ def get(  # noqa: PLR0917 - typer turns each into an option
     votable: Annotated[str | None, typer.Option(help="A VOTable with URLs: a file, or its own URL.")] = None,
     column: Annotated[str | None, typer.Option(help="Its column with the URLs; else access_url.")] = None,
     semantics: Annotated[
-        str | None, typer.Option(help="Which DataLink links to fetch, as '#calibration'; URLs are then of links.")
+        list[str] | None,
+        typer.Option(help="Which DataLink links to follow, as '#calibration'; again for the next level."),
     ] = None,
     directory: Annotated[Path, typer.Option("--directory", "-d", help="Where to.")] = Path(),
     workers: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at once.")] = 4,
@@ -86,7 +87,7 @@ def get(  # noqa: PLR0917 - typer turns each into an option
                     lists=list_file or [],
                     votable=votable,
                     column=column,
-                    semantics=semantics,
+                    semantics=semantics or [],
                     sessions=sessions,
                 )
             )
@@ -169,27 +170,25 @@ def _items(
     lists: list[str],
     votable: str | None,
     column: str | None,
-    semantics: str | None,
+    semantics: list[str],
     sessions: Sessions,
 ) -> Iterator[Item]:
-    from ..transfer import fetch_table, items_in, linked, read_votable
+    from ..transfer import fetch_table, links_in, read_votable
 
     if not urls and not lists and votable is None:
         raise typer.BadParameter("give URLs, -i LIST or --votable TABLE")
     if column is not None and votable is None:
         raise typer.BadParameter("--column is for --votable")
     wanted, digests = _read_lists(lists)
+
+    def fetch(url: str) -> object:
+        return fetch_table(url, sessions.get(url))
+
     try:
-        plain = list(items_in([*urls, *wanted], digests=digests))
-        if semantics:
-            plain = list(linked(plain, semantics, lambda url: fetch_table(url, sessions.get(url))))
-        yield from plain
+        yield from links_in([*urls, *wanted], semantics=semantics, digests=digests, fetch=fetch)
         if votable is not None:
-            table = fetch_table(votable, sessions.get(votable)) if "://" in votable else read_votable(votable)
-            items = items_in(table, column=column, semantics=semantics)
-            if semantics and "semantics" not in table.colnames:
-                items = linked(items, semantics, lambda url: fetch_table(url, sessions.get(url)))
-            yield from items
+            table = fetch(votable) if "://" in votable else read_votable(votable)
+            yield from links_in(table, column=column, semantics=semantics, fetch=fetch)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 

@@ -9,7 +9,7 @@ from .call import download, fetch_all
 from .digests import parse_listing
 from .record import Downloaded, Event, Failed, Item, Options, Progress, shown
 from .sessions import Sessions
-from .tables import fetch_table, items_in, linked, read_votable
+from .tables import fetch_table, items_in, links_in, read_votable
 
 __all__ = [
     "Downloaded",
@@ -23,7 +23,7 @@ __all__ = [
     "fetch_all",
     "fetch_table",
     "items_in",
-    "linked",
+    "links_in",
     "parse_listing",
     "read_votable",
     "shown",

@@ -14,7 +14,7 @@ from .crew import Crew
 from .folder import Folder
 from .record import Downloaded, Event, Failed, Item, Options, Progress, key_of
 from .sessions import Sessions
-from .tables import fetch_table, items_in, linked
+from .tables import fetch_table, links_in
 
 __all__ = ["download", "fetch_all"]
 
@@ -30,7 +30,7 @@ def download(
     digest: str = "",
     digests: Mapping[str, str] | None = None,
     column: str | None = None,
-    semantics: str | None = None,
+    semantics: str | Sequence[str] = (),
     pages: bool = False,
     account: str | None = None,
     required: bool = True,
@@ -70,8 +70,8 @@ def download(
     column
         The column of a table that has the URLs; None: ``access_url``.
     semantics
-        Which rows of a DataLink table are wanted, as ``"#calibration"``. URLs of other tables, and plain ones, are then
-        those of DataLink documents.
+        Which DataLink links to follow, as ``"#calibration"``, or several, one level after the other. Rows of a DataLink
+        table are the first level; URLs of other tables, and plain ones, are those of DataLink documents.
     pages
         Whether HTML pages and error documents are saved; they are errors otherwise.
     account, required, interactive
@@ -122,25 +122,19 @@ def download(
     )
     sessions = Sessions(session, account=account, required=required, interactive=interactive, workers=workers)
     try:
-        items = list(items_in(urls, column=column, semantics=semantics, digests=digests))
-        if semantics and not _are_links(urls):
-            items = list(linked(items, semantics, lambda url: fetch_table(url, sessions.get(url))))
+        items = links_in(
+            urls,
+            column=column,
+            semantics=(semantics,) if isinstance(semantics, str) else semantics,
+            digests=digests,
+            fetch=lambda url: fetch_table(url, sessions.get(url)),
+        )
         there, failed = fetch_all(items, directory, options=options, sessions=sessions, progress=progress)
     finally:
         sessions.close()
     if failed:
         _say(there, failed, partial=partial)
     return there
-
-
-def _are_links(urls: Any) -> bool:
-    """Say whether the rows have a semantics of their own, and so are links already."""
-    names = getattr(urls, "colnames", None) or getattr(urls, "fieldnames", None) or ()
-    if isinstance(urls, Mapping):
-        names = list(urls)
-    elif not names and isinstance(urls, Sequence) and urls and not isinstance(urls, str):
-        return _are_links(urls[0])
-    return "semantics" in {str(name).lower() for name in names}
 
 
 def _say(there: list[Downloaded], failed: list[Failed], *, partial: bool) -> None:

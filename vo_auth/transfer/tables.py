@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import requests
 
-from ..errors import AnswerError, MissingDependencyError
+from ..errors import AnswerError, MissingDependencyError, TransferError
 from .digests import parse_digest
 from .record import Item, shown
 from .trouble import TransientError, as_trouble, refusal, who_answered
 
-__all__ = ["fetch_table", "items_in", "linked", "read_votable"]
+__all__ = ["fetch_table", "items_in", "links_in", "read_votable"]
 
 _COLUMN = "access_url"
 _CORE = "http://www.ivoa.net/rdf/datalink/core"
@@ -201,8 +201,6 @@ def fetch_table(url: str, session: requests.Session) -> Any:
     VoAuthError
         When it cannot be had, or is none.
     """
-    from ..errors import TransferError
-
     trouble: Exception | None = None
     try:
         with session.get(url, stream=True, timeout=(30.0, 300.0)) as response:
@@ -225,25 +223,52 @@ def fetch_table(url: str, session: requests.Session) -> Any:
         raise AnswerError(f"{who}: {error} ({shown(url)})") from None
 
 
-def linked(items: Iterable[Item], semantics: str, fetch: Callable[[str], Any]) -> Iterator[Item]:
-    """Replace the URLs of DataLink documents by what they link to.
+def links_in(
+    things: Any,
+    *,
+    column: str | None = None,
+    semantics: Sequence[str] = (),
+    digests: Mapping[str, str] | None = None,
+    fetch: Callable[[str], Any],
+) -> list[Item]:
+    """Return the files that something names, or that its DataLink documents link to.
 
     Parameters
     ----------
-    items
-        Whose URLs are such documents.
+    things, column, digests
+        As for :func:`items_in`.
     semantics
-        Which links are wanted.
+        Which links to follow, one level after the other: rows that have a semantics of their own are the first; all
+        else is the URL of a document.
     fetch
         Returns the table at a URL.
 
-    Yields
-    ------
-    Item
+    Returns
+    -------
+    list of Item
         In their order.
     """
-    for item in items:
-        if item.problem:
-            yield item
-        else:
-            yield from items_in(fetch(item.url), semantics=semantics)
+    levels = list(semantics)
+    first = levels.pop(0) if levels and _are_links(things) else None
+    items = list(items_in(things, column=column, semantics=first, digests=digests))
+    for level in levels:
+        items = [found for item in items for found in _linked(item, level, fetch)]
+    return items
+
+
+def _linked(item: Item, semantics: str, fetch: Callable[[str], Any]) -> Iterator[Item]:
+    if item.problem:
+        yield item
+    else:
+        yield from items_in(fetch(item.url), semantics=semantics)
+
+
+def _are_links(things: Any) -> bool:
+    """Say whether rows have a semantics of their own, and so are links already."""
+    if isinstance(things, Mapping):
+        names: Iterable[Any] = things
+    else:
+        names = getattr(things, "colnames", None) or getattr(things, "fieldnames", None) or ()
+        if not names and isinstance(things, Sequence) and things and not isinstance(things, str):
+            return _are_links(things[0])
+    return "semantics" in {str(name).lower() for name in names}
