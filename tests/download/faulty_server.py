@@ -33,6 +33,7 @@ class Page:
     cuts: list[int] = field(default_factory=list)  # after how many bytes each of the first answers breaks off
     reset: bool = True  # break off by RST; False: FIN, as at the end
     drip: float = 0.0  # seconds between small pieces
+    hold: int = 0  # after how many bytes to wait until the server is told to go on
     before: Callable[[Request], Page | None] | None = None  # may answer with another page
 
 
@@ -53,7 +54,6 @@ class Server:
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.received: list[Request] = []
-        self.waiting = threading.Event()  # set when a held answer has begun
         self.go_on = threading.Event()  # what a held answer waits for
         self.busy = self.most_busy = 0
         self.counts: dict[str, int] = defaultdict(int)
@@ -123,6 +123,10 @@ class Server:
                 connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
             if cut is None:
                 connection.sendall(b"0\r\n\r\n")
+        elif page.hold and not self.go_on.is_set():
+            connection.sendall(sent[: page.hold])
+            self.go_on.wait(60)
+            connection.sendall(sent[page.hold :])
         elif page.drip:
             for start in range(0, len(sent), 10):
                 connection.sendall(sent[start : start + 10])

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from ..errors import DownloadError, DownloadWarning
 
-__all__ = ["JOURNAL", "Entry", "Journal"]
+__all__ = ["Entry", "JOURNAL", "Journal"]
 
 JOURNAL = ".vo-auth-get.jsonl"
 _HEADER = {"format": "vo-auth downloads", "version": 1}

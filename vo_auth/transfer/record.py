@@ -40,6 +40,7 @@ def shown(url: str) -> str:
         return "(a URL that cannot be read)"
     host = parts.netloc.rpartition("@")[2]
     text = parts._replace(netloc=host, query="", fragment="").geturl()
+    text = "".join(character if character.isprintable() else "�" for character in text)  # a server may have written it
     return f"{text}?…" if parts.query else text
 
 
