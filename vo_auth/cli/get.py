@@ -65,7 +65,7 @@ def get(  # noqa: PLR0917 - typer turns each into an option
     Example: vo-auth get -i list.txt -d data
     """
     from ..edge import anonymous as without_permits
-    from ..transfer import Options, Sessions
+    from ..transfer import Options, Sessions, queries_masked
 
     options = _usable(
         Options,
@@ -80,7 +80,7 @@ def get(  # noqa: PLR0917 - typer turns each into an option
     )
     sessions = Sessions(account=account, workers=workers)
     try:
-        with without_permits() if anonymous else nullcontext(), _sigterm_raises():
+        with without_permits() if anonymous else nullcontext(), queries_masked(), _sigterm_raises():
             items = list(
                 _items(
                     urls or [],

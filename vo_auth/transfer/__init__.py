@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .call import download, fetch_all
 from .digests import parse_listing
+from .logs import queries_masked
 from .record import Downloaded, Event, Failed, Item, Options, Progress, shown
 from .sessions import Sessions
 from .tables import fetch_table, items_in, links_in, read_votable
@@ -25,6 +26,7 @@ __all__ = [
     "items_in",
     "links_in",
     "parse_listing",
+    "queries_masked",
     "read_votable",
     "shown",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import requests
@@ -12,6 +13,7 @@ import requests
 from ..errors import DownloadError, DownloadWarning, VoAuthError
 from .crew import Crew
 from .folder import Folder
+from .logs import queries_masked
 from .record import Downloaded, Event, Failed, Item, Options, Progress, key_of
 from .sessions import Sessions
 from .tables import fetch_table, links_in
@@ -121,7 +123,7 @@ def download(
         durable=durable,
     )
     sessions = Sessions(session, account=account, required=required, interactive=interactive, workers=workers)
-    try:
+    with closing(sessions), queries_masked():
         items = links_in(
             urls,
             column=column,
@@ -130,8 +132,6 @@ def download(
             fetch=lambda url: fetch_table(url, sessions.get(url)),
         )
         there, failed = fetch_all(items, directory, options=options, sessions=sessions, progress=progress)
-    finally:
-        sessions.close()
     if failed:
         _say(there, failed, partial=partial)
     return there

@@ -21,6 +21,7 @@ from ..errors import (
     TransferError,
     VoAuthError,
 )
+from ..scrub import scrubbed
 from .body import BLOCK
 from .courier import Courier
 from .folder import Folder
@@ -286,7 +287,7 @@ class Crew:
         self._rota.put_back(host, courier, wait)
 
     def _fail(self, courier: Courier, error: VoAuthError) -> None:
-        self.results[courier.number] = error
+        self.results[courier.number] = scrubbed(error)  # its frames hold the URL, and a buffer
         text = str(error).partition("\n")[0]
         self._events.append(
             Event(kind="failed", number=courier.number, url=courier.shown, path=courier.tally.path, text=text)
