@@ -57,9 +57,8 @@ def test_a_host_that_asks_for_a_rest_gets_one_from_all_workers(server: Server, f
     urls = [server.add(f"/{number}.fits", before=note) for number in range(6)]
     there, _ = fetch(*urls, workers=2)
     assert len(there) == 6
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert max(gaps) > 0.9
     assert len(times) == 7
+    assert times[2] - times[0] > 0.9  # one other request may have been under way
 
 
 def test_a_host_that_fails_everybody_is_given_up_for_all_files(server: Server, fetch: Fetch) -> None:

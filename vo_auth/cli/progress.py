@@ -115,6 +115,9 @@ class _Bars(Display):
     """Show a bar for each file under way and one for all, on standard error."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
         self._progress: Progress | None = None
         self._tasks: dict[int, TaskID] = {}
         self._seen: dict[int, tuple[int, int | None]] = {}
@@ -123,31 +126,31 @@ class _Bars(Display):
 
     def begin(self, count: int) -> None:
         self._count = count
-        if self._progress is not None:
+
+    def _started(self) -> Progress:
+        """Begin with the bars when there is something to show: a person may be asked for a password before."""
+        if self._progress is None:
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
+
+            self._progress = Progress(
+                TextColumn("{task.description}", markup=False),  # names are a server's words
+                BarColumn(bar_width=None),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(compact=True),
+                console=self._console,
+                transient=True,
+            )
             self._all = self._progress.add_task(self._title(), total=None)
-
-    def __enter__(self) -> Self:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),  # names are a server's words
-            BarColumn(bar_width=None),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._progress.start()
-        return self
+            self._progress.start()
+        return self._progress
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -156,7 +159,6 @@ class _Bars(Display):
             self._progress.stop()
 
     def show(self, event: Event) -> None:
-        assert self._progress is not None
         if event.number >= 0 and event.kind in ("started", "progress", "finished"):
             self._seen[event.number] = (event.received, event.size)
         if event.kind in ("started", "progress"):
@@ -167,7 +169,7 @@ class _Bars(Display):
             self._renewed += 1
         elif event.kind == "waiting":
             self._print(f"{event.path or event.url}: {event.text}; again in {event.seconds:.0f} s")
-        if self._all is not None:
+        if self._progress is not None and self._all is not None:
             received = sum(bytes_there for bytes_there, _ in self._seen.values())
             sizes = [size for _, size in self._seen.values()]
             known = len(sizes) + self._unseen == self._count and None not in sizes
@@ -175,17 +177,16 @@ class _Bars(Display):
             self._progress.update(self._all, completed=received, total=total, description=self._title())
 
     def _advance(self, event: Event) -> None:
-        assert self._progress is not None
+        progress = self._started()
         if event.number not in self._tasks:
-            self._tasks[event.number] = self._progress.add_task(_short(event.path), total=event.size)
-        self._progress.update(self._tasks[event.number], completed=event.received, total=event.size)
+            self._tasks[event.number] = progress.add_task(_short(event.path), total=event.size)
+        progress.update(self._tasks[event.number], completed=event.received, total=event.size)
 
     def _end(self, event: Event) -> None:
-        assert self._progress is not None
         self._done += 1
         self._unseen += event.number not in self._seen
         task = self._tasks.pop(event.number, None)
-        if task is not None:
+        if task is not None and self._progress is not None:
             self._progress.remove_task(task)
         if event.kind == "failed":
             self._print(f"{event.path or event.url}: {event.text}")
@@ -194,27 +195,24 @@ class _Bars(Display):
             self._print(f"{event.path}  {_bytes(event.size or 0)}{note}")
 
     def _print(self, text: str) -> None:
-        assert self._progress is not None
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _title(self) -> str:
         renewed = f", {self._renewed} renewals" if self._renewed else ""
         return f"{self._done}/{self._count} files{renewed}"
 
     def close(self, there: Sequence[Downloaded], failed: Sequence[Failed]) -> None:
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
         from ..transfer import shown
 
-        console = Console(stderr=True)
         if failed:
             table: Any = Table("not there", "why", box=None, pad_edge=False)
             for one in failed:
                 table.add_row(Text(shown(one.url), overflow="fold"), Text(one.reason))
-            console.print(table)
-        console.print(_summary(there, failed), highlight=False)
+            self._console.print(table)
+        self._console.print(_summary(there, failed), highlight=False)
 
 
 def _short(name: str) -> str:

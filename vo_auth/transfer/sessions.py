@@ -6,7 +6,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidURL
 
-from ..domain import Target
+from ..domain import Domain, Target
 from ..edge import Edge, is_anonymous
 from ..errors import PluginClashError, VoAuthError
 from ..mounts import Adapters
@@ -49,6 +49,7 @@ class Sessions:
         self._made: dict[str, requests.Session] = {}
         self._foreseen: dict[tuple[str, str], str] = {}
         self._issued: dict[str, object] = {}
+        self._prepared: set[Domain] = set()
 
     def close(self) -> None:
         """Close those that were made here."""
@@ -124,8 +125,18 @@ class Sessions:
         ------
         VoAuthError
             When none can be had.
+        ValueError
+            When it is no URL.
         """
-        self._permit(url)
+        domain = self._domain(url)
+        if domain is not None and domain not in self._prepared:
+            self._permit(url)
+            self._prepared.add(domain)
+
+    def _domain(self, url: str) -> Domain | None:
+        edge = self._edge(url)
+        claim = edge.claim(Target.from_url(url)) if edge is not None else None
+        return None if claim is None else claim.match.domain
 
     def is_renewed(self, url: str) -> bool:
         """Say whether the permit for a URL is another one than when this was asked before."""
@@ -136,11 +147,7 @@ class Sessions:
 
     def _permit(self, url: str) -> bool:
         edge = self._edge(url)
-        try:
-            target = Target.from_url(url)
-        except ValueError:
-            return False  # asking for it will say what is wrong
-        claim = edge.claim(target) if edge is not None else None
+        claim = edge.claim(Target.from_url(url)) if edge is not None else None
         if edge is None or claim is None or is_anonymous() or edge.why_undressed(claim):
             return False
         dressing = edge.dress(claim)
