@@ -37,6 +37,22 @@ http {{
   }}
 }}
 """
+# Our own command, which then tells its peak: Linux counts the memory of whoever started a process into its ru_maxrss.
+GET = """
+import sys
+from vo_auth.cli import main
+try:
+    main()
+finally:
+    try:
+        with open("/proc/self/status") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except OSError:
+        import resource
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+    with open("../peak.txt", "w") as file:
+        file.write(str(peak))
+"""
 # As the download of ESO's own script does it: one after the other, in small pieces, on one session.
 ONE_BY_ONE = """
 import sys, requests
@@ -140,21 +156,20 @@ class Bench:
         with (self.folder / "said.txt").open("w+b") as said:
             started = time.perf_counter()
             process = subprocess.Popen(command, cwd=target, env=environ, stdout=said, stderr=said)
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
             elapsed = time.perf_counter() - started
-            process.returncode = os.waitstatus_to_exitcode(status)
             came = sum(1 for path in target.iterdir() if path.suffix == ".fits" and path.stat().st_size)
             if process.returncode or came != len(urls):
                 said.seek(0)
                 last = said.read().decode("utf-8", "replace").strip().splitlines()[-1:]
                 raise RuntimeError(f"{name}: status {process.returncode}, {came} of {len(urls)} files; {last}")
         if name == OURS:
-            self.peaks.append(usage.ru_maxrss // 1024)
+            self.peaks.append(int((self.folder / "peak.txt").read_text()) // 1024)
         return elapsed
 
 
 def ours(_bench: Bench, listing: Path, _urls: list[str]) -> list[str]:
-    return [sys.executable, "-c", "from vo_auth.cli import main; main()", "get", "-q", "-j", "4", "-i", str(listing)]
+    return [sys.executable, "-c", GET, "get", "-q", "-j", "4", "-i", str(listing)]
 
 
 def curl(bench: Bench, _listing: Path, urls: list[str]) -> list[str]:

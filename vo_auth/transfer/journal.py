@@ -107,8 +107,10 @@ class Journal:
             raise _unusable(self.path, error) from None
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
+        """Close the file; what a worker that was left behind still writes goes nowhere."""
+        with self._guard:
+            os.close(self._fd)
+            self._fd = -1
 
     def entries(self) -> list[Entry]:
         """Return what is known, one entry per URL."""
