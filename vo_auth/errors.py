@@ -21,7 +21,8 @@
         ├── PermitError
         │   ├── PermitExpiredError
         │   ├── PermitLifeError         it would end before ``min_life``
-        │   └── PermitDomainError       the permit itself excludes this URL
+        │   ├── PermitDomainError       the permit itself excludes this URL
+        │   └── PermitKindError         a token was wanted where the permit is something else
         ├── AnswerError
         │   ├── LoginPageError
         │   ├── LicenceRequiredError
@@ -89,6 +90,7 @@ __all__ = [
     "PermitDomainError",
     "PermitError",
     "PermitExpiredError",
+    "PermitKindError",
     "PermitLifeError",
     "PluginClashError",
     "PluginError",
@@ -233,6 +235,24 @@ class PermitLifeError(PermitError):
 
 class PermitDomainError(PermitError):
     """The permit's own list of domains or audiences excludes this URL."""
+
+
+class PermitKindError(PermitError):
+    """A token was asked for where the archive's permit is a cookie, a certificate or a password.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    kind
+        What the permit is.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, kind: str = "", **options: Any) -> None:
+        super().__init__(message, **options)
+        self.kind = kind
 
 
 class AnswerError(VoAuthError):

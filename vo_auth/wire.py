@@ -78,6 +78,12 @@ class KeptCookies:
                 jar.clear(cookie.domain, cookie.path, cookie.name)
         hide_cookies(response)
 
+    def forget(self, archive: str, account: str | None) -> None:
+        """Drop the cookies of an archive's accounts, or of one."""
+        with self._guard:
+            for key in [key for key in self._jars if key[0] == archive and account in (None, key[1])]:
+                del self._jars[key]
+
     def renew_after_fork(self) -> None:
         """Forget who held the lock in the parent."""
         self._guard = threading.Lock()
