@@ -255,6 +255,8 @@ class Archive:
     margin
         Seconds before a permit's end from which it is renewed in the background; a fifth of its life if that is
         less.
+    cookies
+        Names of cookies that log in: where the caller set one, it stays, and no permit is added to it.
     silent
         Whether the archive answers an ended permit as if there were none, instead of refusing it.
     judge
@@ -292,6 +294,7 @@ class Archive:
     flows: tuple[Flow, ...]
     login_origins: tuple[str, ...] = ()
     margin: float = 600.0
+    cookies: tuple[str, ...] = ()
     silent: bool = False
     judge: Callable[[Answer], Verdict] = judge_status
     narrow: Callable[[Grant], tuple[Domain, ...] | None] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from http.cookiejar import Cookie
@@ -27,6 +27,7 @@ __all__ = [
     "add_cookies",
     "dressed_copy",
     "drop",
+    "has_cookie",
     "hide_cookies",
     "peek_into",
     "redirect_target",
@@ -156,6 +157,13 @@ def add_cookies(copy: PreparedRequest, permit: Mapping[str, str], kept: str) -> 
     cookies.update(permit)
     if cookies:
         copy.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+def has_cookie(request: PreparedRequest, names: Iterable[str]) -> bool:
+    """Say whether a request has a cookie of one of these names."""
+    given = request.headers.get("Cookie", "")
+    given = given.decode("latin-1") if isinstance(given, bytes) else given
+    return any(pair.partition("=")[0].strip() in names for pair in given.split(";"))
 
 
 def drop(response: Response) -> None:
