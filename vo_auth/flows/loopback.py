@@ -82,6 +82,8 @@ class Loopback:
         Where it must arrive.
     port
         0 for a free one.
+    grace
+        Seconds for which the end waits for the browser to fetch its last page.
 
     Raises
     ------
@@ -89,8 +91,9 @@ class Loopback:
         When the port is taken.
     """
 
-    def __init__(self, *, title: str, state: str, path: str, port: int = 0) -> None:
+    def __init__(self, *, title: str, state: str, path: str, port: int = 0, grace: float = 2.0) -> None:
         self.title = title
+        self.grace = grace
         self.state = state
         self.path = path
         self.final_path = f"/{secrets.token_urlsafe(16)}"
@@ -122,7 +125,7 @@ class Loopback:
             if not self._ended.is_set():
                 self.end("The login did not work", "The program that asked for it says why.", has_failed=True)
             if self._url and (kind is None or issubclass(kind, Exception)):
-                self._shown.wait(2.0)  # for the page that the browser is about to fetch
+                self._shown.wait(self.grace)
         finally:
             self._server.shutdown()
             self._server.close()
@@ -185,6 +188,7 @@ class _Server(ThreadingHTTPServer):
     """One with few connections: the oldest gives way to a new one, so that nobody keeps the browser out."""
 
     daemon_threads = True
+    request_queue_size = 64
     block_on_close = False
     allow_reuse_address = os.name == "posix"  # elsewhere it would let two listen at one port
 
