@@ -21,7 +21,7 @@ __all__ = ["Configuration", "read_configuration"]
 
 _LIMIT = 256 * 1024
 _SECRETS = ("username", "password", "token", "cookie", "certificate", "client_secret")
-_ARCHIVE_KEYS = ("accounts", "domains", "flows", "groups", "insecure_origins")
+_ARCHIVE_KEYS = ("accounts", "domains", "flows", "groups", "insecure_origins", "issuers", "sources")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,13 @@ class Configuration:
         The file, for messages.
     archives
         The tables ``[archive.NAME]``, by name.
+    sources
+        The table ``[sources]``: what to do with each source of credentials, for every archive.
     """
 
     path: Path | None = None
     archives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def applied(self, archive: Archive) -> Archive:
         """Return an archive as the user has configured it.
@@ -57,6 +60,8 @@ class Configuration:
         ConfigurationError
             When its table has an unknown key, or a value that makes no sense.
         """
+        if self.sources:
+            archive = replace(archive, sources={**archive.sources, **self.sources})
         table = self.archives.get(archive.name)
         if not table:
             return archive
@@ -89,12 +94,16 @@ def read_configuration() -> Configuration:
         content = tomllib.loads(_text(path))
     except (ValueError, RecursionError) as error:  # of tomllib, and what is no UTF-8; it names line and column
         raise ConfigurationError(f"The configuration file {path} is not TOML: {error}") from None
-    unknown = sorted(set(content) - {"archive"})
+    unknown = sorted(set(content) - {"archive", "sources"})
     archives = content.get("archive", {})
     if unknown or not isinstance(archives, dict) or not all(isinstance(table, dict) for table in archives.values()):
         what = f"it has {', '.join(map(repr, unknown))}" if unknown else "[archive] is no table of tables"
-        raise ConfigurationError(f"The configuration file {path} has tables [archive.NAME] alone: {what}")
-    return Configuration(path=path, archives=archives)
+        raise ConfigurationError(f"The configuration file {path} has tables [archive.NAME] and [sources] alone: {what}")
+    try:
+        sources = _modes(content.get("sources", {}))
+    except ValueError as error:
+        raise ConfigurationError(f"The configuration file {path}: {error}") from None
+    return Configuration(path=path, archives=archives, sources=sources)
 
 
 def _place() -> Path | None:
@@ -145,7 +154,9 @@ def _applied(archive: Archive, table: Mapping[str, Any]) -> Archive:
         flows=flows,
         domains=_domains(archive.domains, _list(table, "domains"), _list(table, "insecure_origins")),
         groups=_url(table, "groups") or archive.groups,
+        issuers=_texts(table, "issuers") or archive.issuers,
         account_flows={**archive.account_flows, **orders},
+        sources={**archive.sources, **_modes(table.get("sources", {}))},
     )
 
 
@@ -216,6 +227,21 @@ def _list(table: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f"{name!r} is a list")  # noqa: TRY004 - as above
     return value
+
+
+def _modes(value: object) -> dict[str, str]:
+    if value == {}:
+        return {}
+    from .credentials.modes import checked_modes
+
+    return checked_modes(value)
+
+
+def _texts(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = _list(table, name)
+    if not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{name!r} is a list of texts")
+    return tuple(value)
 
 
 def _url(table: Mapping[str, Any], name: str) -> str:

@@ -52,7 +52,8 @@ def write(path: Path, *, mode: int = 0o600, **values: str) -> None:
 
 
 def find(archive: Archive, flow: LoginRequest | PastedCookie = LOGIN, **options: object) -> Found | None:
-    return KnownFileSource().find(Wanted(archive=archive, flow=flow, **options))  # type: ignore[arg-type]
+    found = KnownFileSource().find(Wanted(archive=archive, flow=flow, **options))  # type: ignore[arg-type]
+    return found if isinstance(found, Found) else None
 
 
 def test_a_file_that_is_not_there_is_nothing(archive: Archive) -> None:

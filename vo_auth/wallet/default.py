@@ -7,7 +7,17 @@ import os
 import threading
 from pathlib import Path
 
-from ..credentials import CredentialSource, EnvironmentSource, KeyringSource, KnownFileSource, PromptSource
+from ..credentials import (
+    CredentialSource,
+    EnvironmentSource,
+    KeyringSource,
+    KnownFileSource,
+    NetrcSource,
+    OidcAgentSource,
+    PlatformSource,
+    PromptSource,
+    WlcgSource,
+)
 from .vault import Vault, state_home
 from .wallet import Wallet
 
@@ -34,7 +44,16 @@ def default_wallet() -> Wallet:
 def _wallet_at(home: Path | None, patience: float) -> Wallet:
     from ..registry import default_registry
 
-    ours: list[CredentialSource] = [EnvironmentSource(), KeyringSource(), KnownFileSource(), PromptSource()]
+    ours: list[CredentialSource] = [
+        EnvironmentSource(),
+        KeyringSource(),
+        KnownFileSource(),
+        WlcgSource(),
+        OidcAgentSource(),
+        PlatformSource(),
+        NetrcSource(),
+        PromptSource(),
+    ]
     sources = [*ours, *default_registry().credential_sources()]
     return Wallet(Vault(home) if home else None, sources, patience=patience)
 

@@ -89,7 +89,7 @@ class Logins:
         chain = CredentialChain([explicit]) if explicit else self._chain
         archive = replace(want.archive, flows=want.archive.flows_of(want.account.label))
         ended: dict[tuple[str, str], tuple[str, float]] = {}
-        foreign: dict[tuple[str, str], str] = {}
+        passed: dict[tuple[str, str], str] = {}
         while True:
             try:
                 chosen = chain.choose(
@@ -99,15 +99,16 @@ class Logins:
                     is_default=want.account.is_default,
                     interactive=want.interactive,
                     ask_username=ask_username,
-                    unless=frozenset({*ended, *foreign}),
+                    unless=passed,
                 )
             except CredentialsNotFoundError as error:
-                raise _nothing_left(want, error, ended, foreign) from None
+                raise _nothing_left(want, error, ended) from None
             end = self._end_of(want, chosen)
             if end is not None and end <= self._clock.wall() + self._skew_of(want.archive):
                 ended[chosen.source, chosen.flow.name] = chosen.origin, end
+                passed[chosen.source, chosen.flow.name] = f"that of {chosen.origin} ended at {_moment(end)}"
             elif explicit is None and not ask_username and _is_of_another(want, chosen):
-                foreign[chosen.source, chosen.flow.name] = chosen.username
+                passed[chosen.source, chosen.flow.name] = f"has those of {chosen.username}, another user"
             else:
                 return chosen
 
@@ -289,26 +290,21 @@ def _is_of_another(want: Want, chosen: Chosen) -> bool:
 
 
 def _nothing_left(
-    want: Want,
-    error: CredentialsNotFoundError,
-    ended: Mapping[tuple[str, str], tuple[str, float]],
-    foreign: Mapping[tuple[str, str], str],
+    want: Want, error: CredentialsNotFoundError, ended: Mapping[tuple[str, str], tuple[str, float]]
 ) -> VoAuthError:
-    first, _, rest = str(error).partition("\n")
-    others = [f"  {source}: has those of {name}, another user" for (source, _), name in foreign.items()]
-    if ended:
-        text = "\n".join([_ended(want.archive, ended.values()), rest, *others])
-        return PermitExpiredError(text, attempts=error.attempts)
-    if not others:
+    if not ended:
         return error
-    return CredentialsNotFoundError("\n".join([first, rest, *others]), attempts=error.attempts)
+    rest = str(error).partition("\n")[2]
+    return PermitExpiredError(f"{_ended(want.archive, ended.values())}\n{rest}", attempts=error.attempts)
 
 
 def _ended(archive: Archive, passed: Iterable[tuple[str, float]]) -> str:
-    ends = ", ".join(
-        f"the one from {origin} at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(end))}" for origin, end in passed
-    )
+    ends = ", ".join(f"the one from {origin} at {_moment(end)}" for origin, end in passed)
     page = f" at {archive.pages.token}" if archive.pages.token else ""
     return (
         f"The permit for {archive.title} has ended ({ends}): get a new one{page}, or run: vo-auth login {archive.name}"
     )
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
