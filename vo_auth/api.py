@@ -16,7 +16,7 @@ from .farewell import LoggedOut, logout
 from .holdings import HeldPermit, HeldPermits, moment, status
 from .lookup import find_archive
 from .lookup import find_with_realm as _find
-from .naming import edge_for
+from .naming import edge_for, known_sources
 from .permit import BearerPermit, HeaderPermit
 from .registry import default_registry
 from .secret import Secret
@@ -69,6 +69,7 @@ def login(
     force: bool = False,
     interactive: bool | None = None,
     to_file: str | None = None,
+    sources: Mapping[str, str] | None = None,
     **credentials: str | Secret,
 ) -> Identity:
     """Log in now, so that later work asks nobody.
@@ -88,6 +89,8 @@ def login(
     to_file
         Also write credentials and permit, as the archive's own client keeps them, to this file (readable by its owner
         alone); ``"default"`` is where that client looks.
+    sources
+        As for :func:`session_for`: names of sources of credentials, each with ``try``, ``require`` or ``never``.
     **credentials
         As for :func:`session_for`; the permit goes to the wallet, and the credentials stay in this process until it
         ends, so that renewal asks nobody.
@@ -105,11 +108,17 @@ def login(
         When the login could not be carried out.
     PluginNotInstalledError, PluginClashError
         When no single plugin knows the archive.
+    TypeError
+        When credentials are given together with ``sources``.
+    ValueError
+        When the flow, or a source, is not known.
     """
     from .wallet import Account, default_wallet
 
     credentials = _hidden(credentials)  # at once: a traceback with locals would show them
     archive, realm = _find(archive_or_url)
+    if sources:
+        archive = _with_sources(archive, sources, alone=set(credentials) <= {"username"})
     wallet = default_wallet()
     want = _want(archive, account, realm=realm, interactive=interactive)
     if account is not None:  # whatever the user name is: the permit is kept under this label
@@ -253,6 +262,12 @@ def _want(
         interactive=interactive,
         min_life=min_life,
     )
+
+
+def _with_sources(archive: Archive, sources: Mapping[str, str], *, alone: bool) -> Archive:
+    if not alone:
+        raise TypeError("where credentials are given no source is asked: leave out `sources`")
+    return replace(archive, sources={**archive.sources, **known_sources(sources, default_registry())})
 
 
 def _hidden(credentials: dict[str, str | Secret]) -> dict[str, str | Secret]:

@@ -135,10 +135,17 @@ class Shelf:
         label = str((content or {}).get("defaults", {}).get(archive) or self._defaults.get(archive, ""))
         if not label:
             return Account()
+        user = self._user_of(content, archive, label) or label
+        return Account(label) if user == label else Account(label, is_label=True, user=user)
+
+    def user_of(self, archive: str, label: str) -> str:
+        """Return the user name that a login told for an account; empty where none did."""
+        return self._user_of(self._content(), archive, label)
+
+    def _user_of(self, content: Mapping[str, Any] | None, archive: str, label: str) -> str:
         held = [held for held in (*self._remembered(), *self._permits(content)) if held.key[:2] == (archive, label)]
         # a flow that has an issuer took the user name; other identities are what a token says of itself
-        user = next((one.grant.identity for one in held if one.grant.issuer and one.grant.identity), label)
-        return Account(label) if user == label else Account(label, is_label=True, user=user)
+        return next((one.grant.identity for one in held if one.grant.issuer and one.grant.identity), "")
 
     def _remembered(self) -> list[Held]:
         with self._guard:

@@ -25,7 +25,7 @@ from ..permit import PermitState
 from ..scrub import scrubbed
 from ..secret import Secret
 from . import rejections
-from .accounts import Account, resolve
+from .accounts import Account, require_same_user, resolve
 from .held import Held, Key, Want
 from .lock import Locks
 from .logins import Logins
@@ -103,7 +103,7 @@ class Wallet:
         """
         if self._own:  # a session's own credentials: the environment has no say
             return Account(label or "", is_label=bool(label))
-        return resolve(archive, label, self._shelf.last_login)
+        return resolve(archive, label, self._shelf.last_login, self._shelf.user_of)
 
     def permit(self, want: Want) -> Held:
         """Return a permit that is known to be valid now.
@@ -393,6 +393,8 @@ class Wallet:
         """Put a permit on disk, where it came from a login, and into memory, before anybody uses it."""
         if previous is not None and not held.refusal_renewed:
             held = held.after_refusal(previous.refusal_renewed)
+        if want.account.is_label:
+            require_same_user(want.archive, self._shelf.current(held.key), held)
         held = self._shelf.store(held, is_default=want.account.is_default or not want.account.is_label)
         unnamed = want.account.is_unnamed and held.key != want.key  # the login told who it is
         self._shelf.put(held, alias=want.key if unnamed else None)
