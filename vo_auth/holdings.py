@@ -33,7 +33,7 @@ class HeldPermit:
     flow, origin
         How it was obtained, and where the credentials were found.
     kept
-        ``file`` or ``memory``.
+        ``encrypted file``, ``plain file`` or ``memory``.
     expires
         When it ends; None where that is not known.
     seconds_left
@@ -187,7 +187,7 @@ def _shown(wallet: Wallet, archive: Archive | None, held: Held, insecure: tuple[
         state=wallet.state(archive, held).value if archive else "unknown",
         flow=held.flow,
         origin=held.origin,
-        kept="file" if held.stored else "memory",
+        kept=wallet.kept(held),
         expires=moment(held.grant.expires),
         seconds_left=wallet.seconds_left(held.key.archive, held),
         renews=moment(_renewal(wallet, archive, held)) if archive else None,

@@ -52,7 +52,7 @@ def logged_in(run: Run) -> None:
 def test_a_login_is_kept_for_later_commands_until_logout(run: Run, bench: Bench) -> None:
     logged_in(run)
     (held,) = json.loads(run("status", "--json").stdout)
-    assert (held["archive"], held["account"], held["state"], held["kept"]) == ("eso", "DEMOPI", "fresh", "file")
+    assert (held["archive"], held["account"], held["state"], held["kept"]) == ("eso", "DEMOPI", "fresh", "plain file")
     token = run("token", TAP)
     assert (token.returncode, token.stdout.count(".")) == (0, 2)
     assert run("logout", "eso").stdout.startswith("eso DEMOPI: forgotten here")

@@ -310,6 +310,10 @@ class Wallet:
         """Return all that is held, in memory and in the vault."""
         return self._shelf.everything()
 
+    def kept(self, held: Held) -> str:
+        """Say how a permit is kept: ``encrypted file``, ``plain file`` or ``memory``."""
+        return self._shelf.kept if held.stored else "memory"
+
     def state(self, archive: Archive, held: Held) -> PermitState:
         """Say how a permit stands now."""
         return self._standing.state(Want(archive=archive), held)
