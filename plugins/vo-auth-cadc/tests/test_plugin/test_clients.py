@@ -86,6 +86,19 @@ def test_logout_on_our_session_is_astroquerys_own(session):
     assert seen(cadc) == PUBLIC
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.CallerHeaderWarning")
+@pytest.mark.parametrize("by", ["password", "certificate"])
+def test_its_own_login_on_our_session_names_nobody_else(vo_auth_sandbox, session, certificate, by):
+    cadc = CadcClass(auth_session=session)
+    assert seen(cadc) == OWN
+    if by == "password":
+        cadc.login(user=VISITOR["username"], password=VISITOR["password"])
+    else:
+        cadc.login(certificate_file=str(certificate("visitor", name="visitor.pem")))
+    assert seen(cadc) == PUBLIC
+    assert shown_at(vo_auth_sandbox)[-1] == {"password": "cookie", "certificate": "certificate"}[by]
+
+
 ATTACHED = {
     "as it comes": CadcClass,
     "with a session of requests": lambda: CadcClass(auth_session=requests.Session()),

@@ -94,6 +94,7 @@ def test_it_is_renewed_before_its_end_by_a_login_and_never_by_itself(vo_auth_san
     bench.knobs["certificate_life"] = 3600
     assert seen(session) == OWN
     first, end = vo_auth_sandbox.received.all()[-1].client_certificate, held().expires
+    bench.knobs["certificate_life"] = 7200
     later(3300)  # it still holds, and is replaced in the background
     assert seen(session) == OWN
     deadline = time.monotonic() + 60
