@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .archive import Archive
 from .credentials import CredentialChain, CredentialSource
-from .errors import VoAuthError
+from .errors import VoAuthError, WalletError, WalletWarning
 from .holdings import moment
 from .lookup import find_archive
 from .registry import default_registry
@@ -90,12 +91,24 @@ def logout(archive_or_url: str | None = None, *, account: str | None = None, pur
 
     wallet = default_wallet()
     if archive_or_url is None:
+        if purge and account is None:
+            return _leave_all(wallet)
         names = _all_names(wallet)
     else:
         names = [find_archive(archive_or_url).name if "://" in archive_or_url else archive_or_url]
-    gone = [result for name in names for result in _leave(wallet, name, account, purge=purge)]
-    if purge and archive_or_url is None and account is None:
-        _empty_home()
+    return [result for name in names for result in _leave(wallet, name, account, purge=purge)]
+
+
+def _leave_all(wallet: Wallet) -> list[LoggedOut]:
+    """Log out everywhere and remove the wallet, also one that cannot be opened any more."""
+    gone: list[LoggedOut] = []
+    try:
+        gone = [result for name in _all_names(wallet) for result in _leave(wallet, name, None, purge=True)]
+    except WalletError as error:
+        text = f"{error}. It is removed all the same; what was in it could not be revoked"
+        warnings.warn(text, WalletWarning, stacklevel=3)
+    wallet.destroy()
+    _empty_home()
     return gone
 
 
@@ -214,11 +227,11 @@ def _without(item: Written, *, purge: bool) -> str:
 
 
 def _empty_home() -> None:
-    """Remove what the wallet keeps on disk; locks stay, because somebody may hold them."""
+    """Remove what else is kept on disk; locks stay, because somebody may hold them."""
     from .wallet.vault import state_home
 
     home: Path = state_home()
-    for pattern in ("permits.json*", "vault*.json*", "written.json", ".permits-*"):
+    for pattern in ("written.json", ".permits-*"):
         for path in home.glob(pattern):
             with suppress(OSError):
                 path.unlink()

@@ -166,8 +166,10 @@ class Vault:
         WalletError
             When a file, or the key, cannot be removed.
         """
+        if not self.exists():
+            return
         with self._locked():
-            sealed = self._parts(self._sealed.read() or b"") if self._sealed.exists() else None
+            sealed = self._parts(self._sealed.read() or b"")
             for file in (self._plain, self._sealed):
                 file.remove_set_aside()
                 file.remove()
@@ -287,8 +289,9 @@ class Vault:
             key = self._keys.get(sealed.key)
         except KeyringUnavailableError as error:
             raise WalletError(
-                f"The wallet {self._sealed.path} cannot be opened: {error} (key {sealed.key[:8]}); "
-                "unlock the keyring, or set VO_AUTH_WALLET=plain to keep permits in a plain file"
+                f"The wallet {self._sealed.path} cannot be opened: {error} (its key is {sealed.key[:8]}…); unlock "
+                "the keyring, or set VO_AUTH_WALLET=plain for a plain file; "
+                "if the key is lost: vo-auth logout --all --purge"
             ) from None
         content = sealed.opened(key)
         return None if content is None else self._parsed(self._sealed, content)

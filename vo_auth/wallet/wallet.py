@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import weakref
 from collections.abc import Iterable, Mapping
@@ -16,21 +15,19 @@ from ..credentials import Chosen, CredentialChain, CredentialSource, ExplicitSou
 from ..errors import (
     CredentialsNotFoundError,
     LoginInProgressError,
-    LoginUnreachableError,
     PermitExpiredError,
-    PermitLifeError,
     PromptCancelledError,
 )
 from ..permit import PermitState
-from ..scrub import scrubbed
 from ..secret import Secret
 from . import rejections
 from .accounts import Account, require_same_user, resolve
-from .held import Held, Key, Want
+from .held import Held, Want
 from .lock import Locks
 from .logins import Logins
 from .memory import MemorySource
 from .obtaining import Obtainer
+from .persistence import Persistence
 from .redeem import Redeemer
 from .rejections import Rejections
 from .renewal import Renewals
@@ -39,9 +36,6 @@ from .standing import Standing, differ, is_better
 from .vault import Vault
 
 __all__ = ["Wallet"]
-
-_LOG = logging.getLogger("vo_auth.wallet")
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 
 
 class Wallet:
@@ -70,9 +64,7 @@ class Wallet:
         patience: float = 600.0,
     ) -> None:
         self.clock = clock or Clock()
-        self._patience = patience
         self._standing = Standing(self.clock)
-        self._failures: dict[Key, tuple[int, LoginUnreachableError]] = {}
         self._memory = MemorySource()
         self._shelf = Shelf(vault, self.clock)
         self._locks = Locks(self._shelf.lock_folder(), self.clock, patience=patience)
@@ -89,6 +81,7 @@ class Wallet:
             memory=self._memory,
             own=self._own,
         )
+        self._persistence = Persistence(self._redeemer, self._obtainer, self._shelf, self.clock, patience=patience)
         _WALLETS.add(self)
 
     # ---------------------------------------------------------------- what sessions ask
@@ -237,7 +230,9 @@ class Wallet:
                 return current
             self._obtainer.forget_refusals(want.archive.name)
             held = self._obtainer.log_in(want, explicit=explicit, by_hand=True, ask_username=ask_username)
-            return self._long_enough(want, self._keep(want, replace(self._alive(want, held), stored=True)))
+            return self._standing.long_enough(
+                want, self._keep(want, replace(self._standing.alive(want, held), stored=True))
+            )
 
     def logout(self, archive: str, account: str | None = None) -> list[Held]:
         """Forget an archive's permits, in memory, in the vault and in what this process was told.
@@ -261,6 +256,17 @@ class Wallet:
                 with suppress(LoginInProgressError):
                     stack.enter_context(self._locks.hold(lock, what=archive, limit=self.LOGOUT_WAIT))
             return self._shelf.forget(archive, account)
+
+    def destroy(self) -> None:
+        """Remove the wallet's files, also those that cannot be opened any more, and the key to them.
+
+        Raises
+        ------
+        WalletError
+            When a file, or the key, cannot be removed.
+        """
+        if self._shelf.vault is not None:
+            self._shelf.vault.destroy()
 
     def revoke(self, archive: Archive, held: Held) -> bool:
         """Revoke a permit at the archive; False where the archive cannot.
@@ -325,11 +331,9 @@ class Wallet:
     # ---------------------------------------------------------------- one login for all
 
     def _obtain(self, want: Want, *, refused: Held | None = None) -> Held:
-        failed_before = self._failures.get(want.key, (0, None))[0]
+        failed_before = self._persistence.failures(want.key)
         with self._locks.hold(want.key.lock, what=want.archive.title):
-            failures, failure = self._failures.get(want.key, (0, None))
-            if failure is not None and failures > failed_before:  # it failed while this one waited for it
-                raise LoginUnreachableError(str(failure), retry_after=failure.retry_after)
+            self._persistence.require_no_more_than(failed_before, want.key)
             named = self._settled(want)
             if named.key != want.key:
                 held = self._obtain(named, refused=refused)
@@ -345,53 +349,18 @@ class Wallet:
                 self._shelf.put(current)
                 return current
             if self._standing.lives_too_short(want, current):
-                return self._long_enough(want, current)
+                return self._standing.long_enough(want, current)
         long_running = self._shelf.in_memory(want.key) is not None
-        held = self._persistently(want, current, refused, patience=self._patience if long_running else 0.0)
+        held = self._persistence.obtain(want, current, refused, persistent=long_running)
         if refused is not None and differ(held, refused):
             held = held.after_refusal(self.clock.wall())
-        return self._long_enough(want, self._keep(want, self._alive(want, held), previous=current))
+        return self._standing.long_enough(want, self._keep(want, self._standing.alive(want, held), previous=current))
 
     def _settled(self, want: Want) -> Want:
         """Give an account that had no name the one of a login that another thread or process made meanwhile."""
         if want.account.label or self._own:
             return want
         return replace(want, account=self.account(want.archive, None))
-
-    def _persistently(self, want: Want, current: Held | None, refused: Held | None, *, patience: float) -> Held:
-        """Log in; a login that cannot be reached is tried again for as long as a running job may wait."""
-        start, wait = self.clock.elapsed(), _FIRST_WAIT
-        while True:
-            try:
-                return self._redeemer.redeem(want, current) or self._obtainer.log_in(want, refused=refused)
-            except LoginUnreachableError as error:
-                pause = max(wait, error.retry_after or 0.0)
-                if self.clock.elapsed() - start + pause > patience:
-                    self._failures[want.key] = self._failures.get(want.key, (0, error))[0] + 1, scrubbed(error)
-                    raise
-                _LOG.warning("%s; next try in %.0f s", error, pause)
-            self.clock.sleep(pause)
-            wait = min(wait * 2, _LONGEST_WAIT)
-            current = self._shelf.current(want.key) if current is not None else None
-
-    def _alive(self, want: Want, held: Held) -> Held:
-        self._standing.learn(held)
-        left = self._standing.left(held)
-        if left is not None and left <= 0:
-            page = f" at {want.archive.pages.token}" if want.archive.pages.token else ""
-            raise PermitExpiredError(
-                f"The permit for {want.archive.title} from {held.origin} has ended: get a new one{page}"
-            )
-        return held
-
-    def _long_enough(self, want: Want, held: Held) -> Held:
-        left = self._standing.left(held)
-        if want.min_life > 0 and left is not None and left < want.min_life:
-            raise PermitLifeError(
-                f"{want.archive.title} gives permits for {held.grant.life:.0f} s, of which {left:.0f} s are left; "
-                f"min_life asks for {want.min_life:.0f} s: ask for less, or log in again nearer to the work"
-            )
-        return held
 
     def _keep(self, want: Want, held: Held, *, previous: Held | None = None) -> Held:
         """Put a permit on disk, where it came from a login, and into memory, before anybody uses it."""
@@ -422,7 +391,7 @@ class Wallet:
             )
             if not is_better(renewed, current):
                 return False
-            self._shelf.put(self._keep(want, self._alive(want, renewed), previous=current), alias=alias)
+            self._shelf.put(self._keep(want, self._standing.alive(want, renewed), previous=current), alias=alias)
             return True
 
     def _after_fork(self) -> None:
