@@ -123,7 +123,8 @@ class Loopback:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         try:
             if not self._ended.is_set():
-                self.end("The login did not work", "The program that asked for it says why.", has_failed=True)
+                heading = f"The login to {self.title} did not work"
+                self.end(heading, "The program that asked for it says why.", has_failed=True)
             if self._url and (kind is None or issubclass(kind, Exception)):
                 self._shown.wait(self.grace)
         finally:
@@ -173,7 +174,7 @@ class Loopback:
     def _final(self) -> tuple[int, dict[str, str], str]:
         if not self._come.is_set():
             return 404, {}, "nothing here"
-        self._ended.wait(20.0)
+        self._ended.wait(60.0)  # a token endpoint may take its time
         heading, text, has_failed = self._page
         if not self._ended.is_set():
             heading, text, has_failed = "Almost there", f"The program is still talking to {self.title}.", False
