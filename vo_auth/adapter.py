@@ -20,7 +20,7 @@ from requests.auth import _basic_auth_str
 from requests.exceptions import InvalidURL, RequestException, UnrewindableBodyError
 from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 
-from .answers import judge, parted, settled, unless_login_page
+from .answers import ABOUT_THE_SENDER, judge, parted, settled, unless_login_page
 from .archive import Verdict
 from .claims import Claim, Dressing, NoHttpsError, no_https
 from .connections import CertifiedAdapter, dials_as_written, dials_nothing, is_unverified, tells
@@ -246,8 +246,10 @@ class PermitAdapter(BaseAdapter):
             dressing = self._next(request, self.edge.again(dressing, held), dressing)
             response = self._transmit(request, dressing, kwargs)
         is_known, verdict = self._judged(response, dressing, kwargs)
-        if verdict in (Verdict.OK, Verdict.NOT_ENTITLED):
+        if verdict is Verdict.OK:
             return response
+        if verdict in ABOUT_THE_SENDER:
+            return settled(response, verdict, dressing, self.edge)
         try:
             another = None if is_known else self.edge.refused(dressing, dead=verdict is Verdict.DEAD)
         except BaseException:

@@ -11,17 +11,41 @@ from .archive import Answer, Archive, Verdict, judge_status
 from .claims import Dressing
 from .domain import Target
 from .edge import Edge
-from .errors import LicenceRequiredError, LoginPageError, PermitExpiredError, RefusedWarning
+from .errors import (
+    AddressBlockedError,
+    LicenceRequiredError,
+    LoginPageError,
+    NotEntitledWarning,
+    PermitExpiredError,
+    RefusedWarning,
+)
+from .remedies import blocked
+from .telling import PEEK, Trouble, find_trouble
 from .wire import drop, peek_into, redirect_target
 
-__all__ = ["judge", "parted", "settled", "unless_login_page"]
+__all__ = ["ABOUT_THE_SENDER", "judge", "parted", "settled", "unless_login_page"]
+
+# No other permit, and no login, changes what such an answer says.
+ABOUT_THE_SENDER = frozenset({Verdict.NOT_ENTITLED, Verdict.BLOCKED})
+
+_VERDICTS = {
+    Trouble.PASSWORD: Verdict.DEAD,
+    Trouble.NOT_ENTITLED: Verdict.NOT_ENTITLED,
+    Trouble.LICENCE: Verdict.LICENCE,
+    Trouble.BLOCKED: Verdict.BLOCKED,
+}
 
 
 def judge(response: Response, archive: Archive) -> Verdict:
-    """Ask the archive what an answer says."""
-    if archive.judge is judge_status and response.status_code < 400:
+    """Ask the archive what an answer says, by its signs and then by its judge."""
+    if response.status_code < 400 and archive.judge is judge_status and not archive.told:
         return Verdict.OK
-    return archive.judge(_as_answer(response))
+    answer = _as_answer(response)
+    if archive.told:
+        trouble = find_trouble(archive.told, "data", answer.status, answer.peek(PEEK))
+        if trouble in _VERDICTS:
+            return _VERDICTS[trouble]
+    return archive.judge(answer)
 
 
 def _as_answer(response: Response) -> Answer:
@@ -41,8 +65,13 @@ def unless_login_page(response: Response, archive: Archive) -> Response:
     ------
     LoginPageError, LicenceRequiredError
         When it is one.
+    AddressBlockedError
+        When the archive refuses this machine's address.
     """
     verdict = judge(response, archive)
+    if verdict is Verdict.BLOCKED:
+        drop(response)
+        raise _with(blocked(archive, response.status_code), response)
     if verdict is Verdict.LICENCE:
         drop(response)
         raise LicenceRequiredError(
@@ -59,6 +88,11 @@ def unless_login_page(response: Response, archive: Archive) -> Response:
             request=response.request,
         )
     return response
+
+
+def _with(error: AddressBlockedError, response: Response) -> AddressBlockedError:
+    error.request = response.request
+    return error
 
 
 def parted(
@@ -108,8 +142,13 @@ def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge
         When such a page stands where data was due.
     PermitExpiredError
         When the permit is dead, and nothing at hand makes another one.
+    AddressBlockedError
+        When the archive refuses this machine's address.
     """
     archive, account = dressing.archive, dressing.held.key.account
+    if verdict is Verdict.BLOCKED:
+        drop(response)
+        raise _with(blocked(archive, response.status_code), response)
     if verdict is Verdict.DEAD:
         drop(response)
         page = f" at {archive.pages.token}" if archive.pages.token else ""
@@ -141,6 +180,13 @@ def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge
             (archive.name, account),
             f"{archive.title} refused a valid permit of account {account!r} with status {response.status_code}: "
             f"the account has no right to this URL{rights}.",
+        )
+    elif verdict is Verdict.NOT_ENTITLED:
+        edge.say_once(
+            NotEntitledWarning,
+            (archive.name, account),
+            f"{archive.title} does not let account {account!r} have this (status {response.status_code}): "
+            f"the account is not entitled, and another login would not help{rights}.",
         )
     elif verdict is Verdict.ANONYMOUS:
         edge.say_once(

@@ -18,6 +18,7 @@ from ..errors import (
     VoAuthError,
 )
 from ..login_client import LoginClient
+from ..remedies import login_trouble
 from ..scrub import scrubbed
 from ..secret import Secret
 from .held import Held, Key, Want
@@ -238,7 +239,7 @@ class Logins:
             try:
                 return act(ctx), client.skew
             except VoAuthError as error:
-                failure = scrubbed(error)
+                failure = login_trouble(want.archive, client.last_answer, scrubbed(error))
             except Exception as error:  # a fault of a plugin's flow; its text may repeat what was sent
                 failure = LoginAnswerError(
                     f"{want.archive.title}: the login failed inside its flow with {type(error).__name__}: "
