@@ -18,6 +18,7 @@ from .files import read_protected
 __all__ = ["WlcgSource"]
 
 _VALUE, _FILE = "BEARER_TOKEN", "BEARER_TOKEN_FILE"
+_LAST_FOLDER = "/tmp"  # noqa: S108 - the specification's; a file there must be the user's own
 
 
 class WlcgSource:
@@ -71,7 +72,7 @@ def _paths() -> list[str]:
     if not hasattr(os, "geteuid"):
         return []
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    folders = [*([runtime] if runtime else []), "/tmp"]  # noqa: S108 - the specification's; its owner is looked at
+    folders = [*([runtime] if runtime else []), _LAST_FOLDER]
     return [os.path.join(folder, f"bt_u{os.geteuid()}") for folder in folders]
 
 
