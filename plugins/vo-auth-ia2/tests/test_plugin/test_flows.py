@@ -107,6 +107,22 @@ def test_the_command_line_takes_a_token(without_credentials, run, session, token
     assert session.get(PRIVATE.url).ok
 
 
+def test_with_no_other_way_a_person_is_asked_for_the_token_and_shown_the_page(
+    without_credentials, session_for, token, monkeypatch, capsys
+):
+    asked = []
+
+    def typed(question):
+        asked.append(question)
+        return token()
+
+    monkeypatch.setattr("getpass.getpass", typed)
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("nobody is asked for a user name"))
+    assert session_for(interactive=True).get(PRIVATE.url).ok
+    assert asked == ["token: "]
+    assert f"Get your token at {TOKEN_PAGE}" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------- the browser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import pyvo
@@ -96,7 +97,8 @@ def test_another_process_uses_the_same_token(run, session, bench):
 
 
 def test_a_file_of_another_programme_is_refused_without_another_login(session, bench):
-    assert session.get(FOREIGN.url).status_code == 403
+    with pytest.warns(errors.NotEntitledWarning, match="another login would not help"):
+        assert session.get(FOREIGN.url).status_code == 403
     assert session.get(FOREIGN.url).status_code == 403
     assert bench.counters["logins"] == 1
 
@@ -207,6 +209,22 @@ def test_private_rows_are_seen_with_the_permit_and_never_lost_to_an_ended_one(se
     assert len(tap.search(LIST)) == 240
 
 
+def _linked(bench):
+    bench.knobs["datalink"] = True
+    return STANDIN.app(bench)
+
+
+@pytest.mark.vo_auth_sandbox([replace(STANDIN, app=_linked)])
+def test_one_session_walks_from_tap_over_datalink_to_the_file(session, bench, vo_auth_sandbox):
+    row = pyvo.dal.TAPService(TAP_URL, session=session).search(LIST)[0]
+    links = pyvo.dal.adhoc.DatalinkResults.from_result_url(row["file_url"], session=session)
+    (this,) = links.bysemantics("#this")
+    assert session.get(this.access_url).content == PRIVATE.content()
+    assert {entry.scheme for entry in vo_auth_sandbox.received.at(ARCHIVES)} == {"https"}
+    assert bench.counters["token_requests"] == 1
+
+
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.NotEntitledWarning")  # the error says it
 def test_the_group_service_is_asked_by_its_standard(session, bench, session_for):
     assert vo_auth.groups("ia2", "LBT.X99_A", "TNG.X99TAC_2") == ["LBT.X99_A"]
     assert vo_auth.groups(GMS_URL, refresh=True) == ["TNG.X99TAC_1", "LBT.X99_A"]

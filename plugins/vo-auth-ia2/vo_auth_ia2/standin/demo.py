@@ -21,7 +21,7 @@ _TAP = f"https://{ARCHIVES_HOST}/vo/tap/tng"
 _PRIVATE = "SELECT file_url FROM tng.TNG_TAP WHERE PROGRAM = 'X99TAC_1' ORDER BY id"
 _FOREIGN = "SELECT TOP 1 file_url FROM tng.TNG_TAP WHERE PROGRAM = 'X99TAC_2'"
 _LIFE = 2  # seconds that a token lives here: minutes at the archive
-_PAUSE = 0.015  # seconds between two files
+_PAUSE = 0.008  # seconds between two files
 
 
 def show(demo: Demo) -> None:
