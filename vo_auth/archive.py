@@ -230,7 +230,8 @@ class Archive:
         Issuers (``iss``, RFC 7519, section 4.1.1) whose tokens it takes, exactly as they write themselves; empty:
         those of its own flows.
     account_flows
-        Names of flows, in their order, for accounts that are to log in otherwise; from the user's configuration.
+        Names of the flows to try, in their order, by account; under an empty label for all others. From the user's
+        configuration.
     sources
         Name of a credential source → ``try``, ``require`` or ``never``; from the user's configuration.
     pages
@@ -280,7 +281,8 @@ class Archive:
             Its label.
         """
         by_name = {flow.name: flow for flow in self.flows}
-        wanted = (by_name.get(name) for name in self.account_flows.get(account, ()))
+        names = self.account_flows.get(account) or self.account_flows.get("", ())
+        wanted = (by_name.get(name) for name in names)
         return tuple(flow for flow in wanted if flow is not None) or self.flows
 
     def credential_origins(self) -> frozenset[Origin]:

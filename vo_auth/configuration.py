@@ -143,19 +143,16 @@ def _check(status: os.stat_result, path: Path) -> None:
 
 def _applied(archive: Archive, table: Mapping[str, Any]) -> Archive:
     options = {name: value for name, value in table.items() if name not in _ARCHIVE_KEYS}
-    flows = _ordered(_configured(archive.flows, options), table.get("flows"), archive)
     accounts = _table(table, "accounts")
-    orders = {
-        label: tuple(flow.name for flow in _ordered(flows, _table(accounts, label).get("flows"), archive))
-        for label in accounts
-    }
+    orders = {label: _order(_table(accounts, label).get("flows"), archive) for label in accounts}
+    orders[""] = _order(table.get("flows"), archive)
     return replace(
         archive,
-        flows=flows,
+        flows=_configured(archive.flows, options),
         domains=_domains(archive.domains, _list(table, "domains"), _list(table, "insecure_origins")),
         groups=_url(table, "groups") or archive.groups,
         issuers=_texts(table, "issuers") or archive.issuers,
-        account_flows={**archive.account_flows, **orders},
+        account_flows={**archive.account_flows, **{label: names for label, names in orders.items() if names}},
         sources={**archive.sources, **_modes(table.get("sources", {}))},
     )
 
@@ -177,15 +174,14 @@ def _with_options(flow: Flow, options: Mapping[str, Any]) -> Flow:
     return configured
 
 
-def _ordered(flows: tuple[Flow, ...], names: Any, archive: Archive) -> tuple[Flow, ...]:
-    """Return the flows of these names, in this order; all of them where none is named."""
+def _order(names: Any, archive: Archive) -> tuple[str, ...]:
+    """Return the names of flows in the order in which they are to be tried; empty where nothing is said of it."""
     if names is None:
-        return flows
-    by_name = {flow.name: flow for flow in flows}
-    if not isinstance(names, list) or not names or any(name not in by_name for name in names):
-        known = ", ".join(repr(name) for name in by_name)
-        raise ValueError(f"'flows' is a list of flows of {archive.title}; there are {known}")
-    return tuple(by_name[name] for name in dict.fromkeys(names))
+        return ()
+    known = [flow.name for flow in archive.flows]
+    if not isinstance(names, list) or not names or any(name not in known for name in names):
+        raise ValueError(f"'flows' is a list of flows of {archive.title}; there are {', '.join(map(repr, known))}")
+    return tuple(dict.fromkeys(names))
 
 
 def _domains(declared: tuple[Domain, ...], added: list[Any], insecure: list[Any]) -> tuple[Domain, ...]:

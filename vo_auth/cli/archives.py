@@ -25,7 +25,7 @@ def archives(as_json: JsonOption = False) -> None:
             "distribution": plugin.distribution,
             "version": plugin.version,
             "domains": [str(domain) for domain in archive.domains],
-            "flows": [flow.name for flow in archive.flows],
+            "flows": [flow.name for flow in archive.flows_of("")],
             "insecure_origins": [str(domain.origin) for domain in archive.domains if domain.insecure],
         }
         for archive, plugin in default_registry().archives()
