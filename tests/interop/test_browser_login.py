@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -18,18 +19,22 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import pytest
 import requests
 
+import vo_auth
 from vo_auth import Archive, Domain, Secret
 from vo_auth.archive import Grant, LoginContext, Person
 from vo_auth.errors import PromptCancelledError
 from vo_auth.flows import AuthorizationCode, ClientCredentials, OAuthServer, read_claims
 from vo_auth.login_client import LoginClient
 from vo_auth.permit import BearerPermit
+from vo_auth.sandbox import Sandbox
 
 pytestmark = pytest.mark.interop
 
 PROVIDER = Path(__file__).parent / "oidc_provider" / "provider.mjs"
 TAP = "https://archive.example.org/tap"
 PASSWORD = "obviously-fake"
+IA2_TAP = "https://archives.ia2.inaf.it/vo/tap/tng"
+PRIVATE = "SELECT TOP 1 file_url FROM tng.TNG_TAP WHERE PROGRAM = 'X99TAC_1'"
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -92,15 +97,18 @@ class Chromium:
     """A person who logs in by hand in a headless browser."""
 
     page: Any
-    answer: str = "#log-in"
+    answers: tuple[str, ...] = ("#log-in",)  # what is pressed, page after page
+    username: str = "pi"
+    password: str = PASSWORD
     complaints: list[tuple[str, str]] = field(default_factory=list)  # where, and what
 
     def visit(self, url: str, *, arrived: Callable[[float], str | None], patience: float) -> str:
         self.page.goto(url)
-        self.page.fill("#username", "pi")
-        self.page.fill("#password", PASSWORD)
-        self.page.click(self.answer, no_wait_after=True)  # the page at the end comes when the login has ended
-        back = arrived(patience)
+        self.page.fill("#username", self.username)
+        self.page.fill("#password", self.password)
+        for answer in self.answers:
+            self.page.click(answer, no_wait_after=True)  # the page at the end comes when the login has ended
+        back = arrived(30)
         assert back is not None, f"the browser is at {self.page.url}"
         return back
 
@@ -211,11 +219,42 @@ def test_the_page_fits_a_telephone_in_light_and_dark(
 def test_who_declines_is_told_that_nothing_came_of_it(
     flow: AuthorizationCode, browser: Chromium, context: Callable[..., LoginContext]
 ) -> None:
-    browser.answer = "#decline"
+    browser.answers = ("#decline",)
     with pytest.raises(PromptCancelledError, match="declined"):
         flow.login(context(flow, browser))
     browser.page.get_by_role("alert").get_by_role("heading", name="did not work").wait_for()
     assert "logged in to" not in browser.page.content()
+
+
+@pytest.fixture
+def at_ia2(
+    vo_auth_sandbox: Sandbox, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Chromium]:
+    """Sit before a browser as somebody who has an account at IA2, and no credentials in the environment."""
+    (standin,) = (item for item in vo_auth_sandbox.standins if item.archive == "ia2")
+    for name in vo_auth_sandbox.environ:
+        if name.startswith("VO_AUTH_IA2_"):
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VO_AUTH_IA2_CLIENT_ID", standin.credentials["native"]["client_id"])
+    proxy = {"server": vo_auth_sandbox.environ["HTTPS_PROXY"], "bypass": "127.0.0.1"}
+    with chromium(program("chromium"), java_script_enabled=False, ignore_https_errors=True, proxy=proxy) as here:
+        here.username, here.password = standin.credentials["observer"].values()
+        here.answers = ("#login", "#allow")
+        monkeypatch.setattr("vo_auth.credentials.prompt.person_for", lambda archive, interactive: here)
+        yield here
+
+
+def test_a_person_logs_in_at_ia2_once_and_downloads_private_files(at_ia2: Chromium, vo_auth_sandbox: Sandbox) -> None:
+    assert vo_auth.login("ia2", interactive=True).archive == "ia2"
+    at_ia2.page.get_by_role("heading", name="You are logged in to IA2").wait_for()
+    assert urlsplit(at_ia2.page.url).query == ""
+    with vo_auth.session_for(IA2_TAP, interactive=False) as session:
+        answer = session.get(f"{IA2_TAP}/sync", params={"REQUEST": "doQuery", "LANG": "ADQL", "QUERY": PRIVATE})
+        url = re.findall(r"https?://archives\.ia2\.inaf\.it/files/[^<\s]+", answer.text)[0]
+        assert session.get(url).ok
+        with vo_auth.anonymous():
+            assert session.get(url).status_code == 401
+    assert vo_auth_sandbox.bench("ia2").counters["page_logins"] == 1
 
 
 # ---------------------------------------------------------------- from elsewhere, as a person pastes it
