@@ -87,6 +87,7 @@ def test_an_answer_that_does_not_say_how_long_it_holds_is_forgotten(
     for _ in range(2):
         moved.client.ask("alpha")
     assert len(stage.asked) == 2
+    assert moved.client._kept == {}
 
 
 @pytest.mark.parametrize("by_server", [-86400.0, 86400.0])
@@ -133,6 +134,7 @@ def test_another_identity_under_the_same_label_gets_an_answer_of_its_own(stage: 
     lasting(stage, 600)
     vo_auth.login("alpha", account="team", username="demo-pi", password="obviously-fake-pi")
     assert len(moved.client.ask("alpha", account="team")) == 3
+    vo_auth.logout("alpha", account="team")
     vo_auth.login("alpha", account="team", username="demo-colleague", password="obviously-fake-colleague")
     assert moved.client.ask("alpha", account="team") == ["muse-gto"]
 
