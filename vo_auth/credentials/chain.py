@@ -257,6 +257,6 @@ def _nothing(archive: Archive, account: str, attempts: list[Attempt], required: 
 
 
 def _remedy(archive: Archive) -> str:
-    asks = archive.flows[0].asks if archive.flows else ()
+    asks = next((flow.asks for flow in (*(flow for flow in archive.flows if flow.unattended), *archive.flows)), ())
     names = " and ".join(f"{archive.variable_prefix}{name.upper()}" for name in asks) or "one of its variables"
     return f"run `vo-auth login {archive.name}` in a terminal, or set {names}"
