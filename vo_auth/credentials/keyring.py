@@ -77,7 +77,7 @@ class KeyringSource:
             self._reason.text = "keyring is not installed: pip install keyring"
             return None
         if self._silent is not None and not self._silent.is_set():
-            self._reason.text = "the keyring still does not answer"
+            self._reason.text = self._reason.text or "the keyring still does not answer"
             return None
         answer = _Answer()
         if not answer.wait(lambda: _credential(keyring, service, username), self.PATIENCE):

@@ -35,17 +35,25 @@ class Account:
         Whether the user gave it as a label, so that the user name may be another.
     user
         The user name, where it is known and the label does not tell it.
+    is_guess
+        Whether nobody named it: it is the account of the last login.
     """
 
     label: str = ""
     is_default: bool = True
     is_label: bool = False
     user: str = ""
+    is_guess: bool = False
 
     @property
     def username(self) -> str:
         """The user name, where it is known."""
         return self.user or ("" if self.is_label or self.is_unnamed else self.label)
+
+    def label_for(self, username: str) -> str:
+        """Return the label under which a login of this user is kept; empty where the login has yet to tell it."""
+        is_other = self.is_guess and bool(username) and username != self.username
+        return self.label if self.is_label and not is_other else username or self.label
 
     @property
     def is_unnamed(self) -> bool:
@@ -86,6 +94,8 @@ def resolve(
     default = _default(archive, last_login)
     if label is not None and label != default.label:
         default = Account(label, is_default=False, is_label=True)
+    if label is not None and default.is_guess:
+        default = replace(default, is_guess=False)
     if default.is_label and not default.user:
         user = user_of(archive.name, default.label)
         return replace(default, user="" if user == default.label else user)

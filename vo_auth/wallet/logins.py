@@ -147,8 +147,7 @@ class Logins:
                 grant, skew = self._sent(want, chosen, again=again, deadline=deadline)
         else:
             grant, skew = self._run(want, chosen, deadline=deadline)
-        named = want.account.label if want.account.is_label else chosen.username
-        label = named or want.account.label or grant.identity
+        label = want.account.label_for(chosen.username) or grant.identity
         return self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
 
     def _sent(self, want: Want, chosen: Chosen, *, again: bool, deadline: float) -> tuple[Grant, float]:

@@ -141,7 +141,7 @@ class Shelf:
         if not label:
             return Account()
         user = self._user_of(content, archive, label) or label
-        return Account(label) if user == label else Account(label, is_label=True, user=user)
+        return Account(label) if user == label else Account(label, is_label=True, user=user, is_guess=True)
 
     def user_of(self, archive: str, label: str) -> str:
         """Return the user name that a login told for an account; empty where none did."""
