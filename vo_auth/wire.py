@@ -25,6 +25,7 @@ __all__ = [
     "JarKey",
     "KeptCookies",
     "add_cookies",
+    "bare_url",
     "dressed_copy",
     "drop",
     "has_cookie",
@@ -99,6 +100,12 @@ def hide_cookies(response: Response) -> None:
             for name in _SET_COOKIE:
                 with suppress(KeyError):
                     del headers[name]
+
+
+def bare_url(url: str) -> str:
+    """Return a URL without userinfo, query and fragment: they may hold secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def secure_url(url: str) -> str:

@@ -15,6 +15,7 @@ from ..errors import VoAuthError
 from . import sandbox
 from .archives import archives
 from .demo import demo
+from .explain import explain
 from .groups import groups, whoami
 from .login import login
 from .logout import logout
@@ -25,7 +26,7 @@ from .token import token
 __all__ = ["app", "run"]
 
 # In the order in which help lists them; a verb is a function with a docstring that ends in an example.
-VERBS = (login, logout, status, whoami, groups, token, archives, demo)
+VERBS = (login, logout, status, whoami, groups, token, explain, archives, demo)
 
 app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print the locals of every frame

@@ -286,12 +286,17 @@ class Wallet:
         CredentialsNotFoundError, UnusableCredentialsError, PermitExpiredError
             When a request could get none without asking a person.
         """
-        held = self._shelf.current(want.key)
-        if held is not None and self._standing.is_usable(want, held):
+        held = self.usable(want)
+        if held is not None:
             state = self._standing.state(want, held).value
             return held.key.account, held.grant.permit.kind, f"held, {state}, from {held.origin}"
         chosen = self.preview(want)
         return chosen.username or want.account.label, "new", f"{chosen.flow.name} with {chosen.origin}"
+
+    def usable(self, want: Want) -> Held | None:
+        """Return the permit that is held and could be sent now, or None."""
+        held = self._shelf.current(want.key)
+        return held if held is not None and self._standing.is_usable(want, held) else None
 
     def preview(self, want: Want) -> Chosen:
         """Return the credentials that a login would use now, and every source that was asked before; nothing is sent.
