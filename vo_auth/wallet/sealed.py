@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..secret import Secret
 from .os_keyring import KeyringUnavailableError, OsKeyring
 
-__all__ = ["FORMAT", "VERSION", "Keys", "Sealed"]
+__all__ = ["FORMAT", "Keys", "Sealed", "VERSION"]
 
 FORMAT = "vo_auth encrypted permits"
 VERSION = 1
