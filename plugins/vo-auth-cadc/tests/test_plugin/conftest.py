@@ -48,6 +48,13 @@ def third_party(host: str = "storage.example.org") -> StandIn:
     return StandIn(archive="elsewhere", hosts=(host,), credentials={}, app=app)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start no other archive's stand-in for the tests here: each has a sandbox of its own."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("vo_auth_sandbox") is None:
+            item.add_marker(pytest.mark.vo_auth_sandbox(only=["cadc"]))
+
+
 @pytest.fixture(autouse=True)
 def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Close what pyvo and astroquery leave open: unread answers, and the connections of sessions of their own."""

@@ -132,6 +132,9 @@ def test_its_own_login_and_logout_keep_working_and_no_request_names_two_people(
     assert seen(attached) == PUBLIC
     assert shown_at(vo_auth_sandbox)[-1] == "nothing"
     assert seen(vo_auth.attach(attached)) == OWN
+    with pytest.warns(CallerHeaderWarning, match="logout"):  # as it was at first
+        attached.logout()
+    assert seen(attached) == PUBLIC
 
 
 def test_a_logout_alone_makes_it_anonymous(vo_auth_sandbox, attached):

@@ -148,20 +148,26 @@ def test_a_transient_fault_of_the_login_is_no_verdict_on_the_password(bench, ses
     "fault",
     [
         Fault(path_regex="^/cred/generate", status=200, body="<html>maintenance</html>"),
-        Fault(path_regex="^/cred/generate", status=200, body="/etc/hostname"),
         Fault(
             path_regex="^/cred/generate", status=200, body="-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"
         ),
         Fault(path_regex="^/cred/generate", status=403, body="permission denied"),
         Fault(path_regex="^/cred/generate", status=400, body="no", times=2),
     ],
-    ids=["a page", "a path", "no key", "refused", "refused twice"],
+    ids=["a page", "no key", "refused", "refused twice"],
 )
 def test_an_answer_that_is_no_certificate_with_its_key_is_an_error(vo_auth_sandbox, bench, session, fault):
     bench.knobs["fail_on"] = [fault]
     with pytest.raises(errors.LoginAnswerError, match="without a certificate and its key"):
         seen(session)
     assert shown_at(vo_auth_sandbox) == []
+
+
+def test_an_answer_that_names_a_file_here_is_not_followed(vo_auth_sandbox, bench, session_for, certificate):
+    path = certificate(name="mine.pem")
+    bench.knobs["fail_on"] = [Fault(path_regex="^/cred/generate", status=200, body=str(path))]
+    with pytest.raises(errors.LoginAnswerError, match="without a certificate and its key"):
+        seen(session_for(**VISITOR))
 
 
 # ---------------------------------------------------------------- the certificate that is there

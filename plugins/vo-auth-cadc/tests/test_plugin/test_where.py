@@ -31,7 +31,7 @@ from .conftest import (
 )
 
 ELSEWHERE = "https://storage.example.org/files"
-with_third_party = pytest.mark.vo_auth_sandbox(extra=[third_party()])
+with_third_party = pytest.mark.vo_auth_sandbox(only=["cadc"], extra=[third_party()])
 FLOWS = ["delegated certificate", "bearer token", "cookie"]
 
 
@@ -187,7 +187,8 @@ def test_a_token_that_the_archive_no_longer_takes_is_renewed_once(vo_auth_sandbo
 
 def test_a_file_without_rights_is_the_archives_own_answer_and_no_reason_to_log_in(bench, session_for):
     session = session_for(**VISITOR)
-    answer = session.get(FILES[OWN_FILE])
+    with pytest.warns(errors.NotEntitledWarning, match=VISITOR["username"]):
+        answer = session.get(FILES[OWN_FILE])
     assert (answer.status_code, answer.text) == (403, "permission denied")
     assert bench.counters["logins"] == 1
 
