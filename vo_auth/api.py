@@ -69,6 +69,7 @@ def login(
     force: bool = False,
     interactive: bool | None = None,
     to_file: str | None = None,
+    keep_password: bool | str = False,
     sources: Mapping[str, str] | None = None,
     **credentials: str | Secret,
 ) -> Identity:
@@ -89,6 +90,9 @@ def login(
     to_file
         Also write credentials and permit, as the archive's own client keeps them, to this file (readable by its owner
         alone); ``"default"`` is where that client looks.
+    keep_password
+        Keep the password in the keyring once the archive has accepted it, so that later logins ask nobody. Where there
+        is no keyring a person is asked once more; ``"file"`` says yes to the wallet's plain file at once.
     sources
         As for :func:`session_for`: names of sources of credentials, each with ``try``, ``require`` or ``never``.
     **credentials
@@ -112,6 +116,8 @@ def login(
         When credentials are given together with ``sources``.
     ValueError
         When the flow, or a source, is not known.
+    WalletError
+        When the password is to be kept and cannot be.
     """
     from .wallet import Account, default_wallet
 
@@ -131,7 +137,14 @@ def login(
         want = replace(want, account=named)
     if to_file is not None:
         _client_file(archive)  # before anybody is asked
-    held = wallet.login(want, credentials=credentials or None, flow=flow, force=force, ask_username=not only_name)
+    held = wallet.login(
+        want,
+        credentials=credentials or None,
+        flow=flow,
+        force=force,
+        keep=keep_password,
+        ask_username=not only_name,
+    )
     if to_file is not None:
         _write_client_file(archive, held, wallet.credentials(_want(archive, held.key.account, realm=realm)), to_file)
     return Identity(

@@ -125,7 +125,7 @@ def test_netrc_alone_is_opt_in_among_the_sources_that_every_process_has() -> Non
     sources = default_wallet().sources
     assert tuple(source.name for source in sources if source.name != "arguments") == BUILT_IN
     assert [source.name for source in sources if getattr(source, "mode", "try") != "try"] == ["netrc"]
-    assert [source.rank for source in sources] == [20, 30, 50, 60, 70, 72, 74, 80, 90]
+    assert [source.rank for source in sources] == [20, 30, 40, 50, 60, 70, 72, 74, 80, 90]
 
 
 def test_what_was_given_as_an_argument_stands_above_what_is_said_of_sources(
@@ -262,7 +262,10 @@ ENTRANCES = [
 @pytest.mark.parametrize(
     ("sources", "text"),
     [
-        ({"netcr": "try"}, "there is no source 'netcr'; there are 'environment', 'this process', 'keyring', 'files'"),
+        (
+            {"netcr": "try"},
+            "there is no source 'netcr'; there are 'environment', 'this process', 'kept password', 'keyring'",
+        ),
         ({"netrc": "always"}, "the source 'netrc' is 'try', 'require' or 'never', not 'always'"),
         ({"netrc": True}, "not True"),
         (["netrc"], "'sources' has names of sources"),

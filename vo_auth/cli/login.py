@@ -35,6 +35,14 @@ def login(  # noqa: PLR0917 - typer turns each into an option
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read a token or cookie from stdin.")] = False,
     flow: Annotated[str | None, typer.Option(help="Which flow to use; `vo-auth archives` lists them.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Also when a valid permit is held.")] = False,
+    keep_password: Annotated[
+        bool,
+        typer.Option("--keep-password", help="Keep the password in the keyring, so that later logins ask nobody."),
+    ] = False,
+    keep_in_file: Annotated[
+        bool,
+        typer.Option("--keep-password-in-file", help="As well; where there is no keyring, in the wallet's plain file."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Log in now; later work then asks nobody.
@@ -49,7 +57,7 @@ def login(  # noqa: PLR0917 - typer turns each into an option
     if token_stdin:
         credentials["token"] = credentials["cookie"] = sys.stdin.readline().strip()
     given = {name: value for name, value in credentials.items() if value is not None}
-    options: dict[str, Any] = dict(given)
+    options: dict[str, Any] = {**given, "keep_password": "file" if keep_in_file else keep_password}
     identity = api.login(archive, account=account, flow=flow, force=force, to_file=to_file, **options)
     if as_json:
         print_json(identity)

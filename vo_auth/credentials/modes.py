@@ -13,6 +13,7 @@ __all__ = ["BUILT_IN", "checked_modes", "checked_names", "mode_of"]
 BUILT_IN = (
     "environment",
     "this process",
+    "kept password",
     "keyring",
     "files",
     "wlcg",

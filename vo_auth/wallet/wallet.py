@@ -23,6 +23,8 @@ from ..secret import Secret
 from . import rejections
 from .accounts import Account, require_same_user, resolve
 from .held import Held, Want
+from .keeping import Keeping
+from .kept import KeptPasswords
 from .lock import Locks
 from .logins import Logins
 from .memory import MemorySource
@@ -68,7 +70,9 @@ class Wallet:
         self._memory = MemorySource()
         self._shelf = Shelf(vault, self.clock)
         self._locks = Locks(self._shelf.lock_folder(), self.clock, patience=patience)
-        chain = CredentialChain((*sources, self._memory))
+        self._kept = KeptPasswords(vault) if vault is not None else None
+        self._keeping = Keeping(self._kept)
+        chain = CredentialChain((*sources, self._memory, *([self._kept] if self._kept else [])))
         self._logins = Logins(chain, Rejections(self._shelf.vault, self.clock), self.clock, self._standing.skew_of)
         self._redeemer = Redeemer(self._shelf, self._logins, self.clock)
         self._renewals = Renewals(self._renew_quietly, self.clock)
@@ -79,6 +83,7 @@ class Wallet:
             shelf=self._shelf,
             standing=self._standing,
             memory=self._memory,
+            keeping=self._keeping,
             own=self._own,
         )
         self._persistence = Persistence(self._redeemer, self._obtainer, self._shelf, self.clock, patience=patience)
@@ -190,6 +195,7 @@ class Wallet:
         credentials: Mapping[str, str | Secret] | None = None,
         flow: str | None = None,
         force: bool = False,
+        keep: bool | str = False,
         ask_username: bool = True,
     ) -> Held:
         """Log in now, also with credentials that were rejected before.
@@ -204,6 +210,9 @@ class Wallet:
             The name of the flow to use; None: the first that fits.
         force
             Log in although a valid permit is held.
+        keep
+            Keep the password once the archive has accepted it: True, or ``"file"`` for also in a plain file. Then, too,
+            a valid permit does not do.
         ask_username
             Whether a person may name another user than the account's.
 
@@ -223,6 +232,12 @@ class Wallet:
         if explicit is not None and not want.account.is_label:
             want = replace(want, account=Account())  # whose credentials these are, they say themselves
         want = replace(want, archive=self._logins.with_flow(want.archive, flow))
+        self._keeping.require_place(keep, interactive=want.interactive)
+        held = self._login(want, explicit, force=force or bool(keep), ask_username=ask_username)
+        self._keeping.settle(want, held, wish=keep or None)
+        return held
+
+    def _login(self, want: Want, explicit: ExplicitSource | None, *, force: bool, ask_username: bool) -> Held:
         with self._locks.hold(want.key.lock, what=want.archive.title):
             current = self._shelf.current(want.key)
             if current is not None and not force and explicit is None and self._standing.is_usable(want, current):
@@ -255,7 +270,11 @@ class Wallet:
             for lock in dict.fromkeys(key.lock for key in self._shelf.keys(archive, account)):
                 with suppress(LoginInProgressError):
                     stack.enter_context(self._locks.hold(lock, what=archive, limit=self.LOGOUT_WAIT))
-            return self._shelf.forget(archive, account)
+            try:
+                return self._shelf.forget(archive, account)
+            finally:
+                if self._kept is not None:
+                    self._kept.forget(archive, account)
 
     def destroy(self) -> None:
         """Remove the wallet's files, also those that cannot be opened any more, and the key to them.
@@ -336,12 +355,17 @@ class Wallet:
     # ---------------------------------------------------------------- one login for all
 
     def _obtain(self, want: Want, *, refused: Held | None = None) -> Held:
+        held = self._obtain_once(want, refused=refused)
+        self._keeping.settle(want, held)
+        return held
+
+    def _obtain_once(self, want: Want, *, refused: Held | None = None) -> Held:
         failed_before = self._persistence.failures(want.key)
         with self._locks.hold(want.key.lock, what=want.archive.title):
             self._persistence.require_no_more_than(failed_before, want.key)
             named = self._settled(want)
             if named.key != want.key:
-                held = self._obtain(named, refused=refused)
+                held = self._obtain_once(named, refused=refused)
                 self._shelf.put(held, alias=want.key)
                 return held
             return self._obtain_locked(want, refused)
