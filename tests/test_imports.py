@@ -25,7 +25,7 @@ def names(text: str) -> frozenset[str]:
 # From the bottom to the top. A module imports from rows above its own, or from its own row where that makes no cycle.
 # A name stands for the module or for the whole package: `flows` is flows/ with all that is in it.
 LAYERS: tuple[frozenset[str], ...] = (
-    names("_version errors scrub secret sent duration telling verdict"),
+    names("_version errors scrub secret sent duration telling trace verdict"),
     names("clock domain"),
     names("permit challenge"),
     names("grant archive"),

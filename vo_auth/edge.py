@@ -183,6 +183,7 @@ class Edge:
         except (CredentialsNotFoundError, PromptCancelledError) as error:
             if self._is_required(archive):
                 raise
+            _LOG.debug("%s of %s: no permit", claim.match.domain, archive.name)
             self.say_once(AnonymousWarning, archive.name, f"{_first_line(error)} The request goes anonymously.")
             return None
         self._bind(claim.match, want, wallet, held)
@@ -190,6 +191,13 @@ class Edge:
             want, held = self._for_this_service(claim, want, wallet)
         if claim.match.domain.insecure:
             self._announce(claim)
+        _LOG.debug(
+            "%s of %s: %s permit of account %r",
+            claim.match.domain,
+            archive.name,
+            held.grant.permit.kind,
+            held.key.account,
+        )
         return self._checked(Dressing(claim, want, held, wallet))
 
     def refused(self, dressing: Dressing, *, dead: bool) -> Dressing | None:
@@ -200,7 +208,12 @@ class Edge:
         VoAuthError
             When no other permit can be had, or it excludes the target.
         """
-        return self.again(dressing, dressing.wallet.refused(dressing.want, dressing.held, dead=dead))
+        another = dressing.wallet.refused(dressing.want, dressing.held, dead=dead)
+        what = (
+            "it is about rights, or nothing makes another one" if another is None else "it goes again with another one"
+        )
+        _LOG.debug("%s refused the permit: %s", dressing.archive.name, what)
+        return self.again(dressing, another)
 
     def again(self, dressing: Dressing, held: Held | None) -> Dressing | None:
         """Return the dressing with another permit, or None without one.

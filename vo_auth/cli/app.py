@@ -12,6 +12,7 @@ from requests import RequestException
 
 from .._version import __version__
 from ..errors import VoAuthError
+from ..trace import is_asked
 from . import sandbox
 from .archives import archives
 from .demo import demo
@@ -45,7 +46,7 @@ def run() -> int:
     try:
         app(prog_name="vo-auth")  # leaves by SystemExit
     except Exception as error:
-        if os.environ.get("VO_AUTH_DEBUG"):
+        if is_asked():
             raise
         text, code = _failure(error)
         sys.stderr.write(f"vo-auth: {text}\n")

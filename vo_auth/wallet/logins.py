@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from .rejections import Rejections
 __all__ = ["Logins"]
 
 T = TypeVar("T")
+_LOG = logging.getLogger("vo_auth.wallet")
 
 
 class Logins:
@@ -111,7 +113,7 @@ class Logins:
             elif explicit is None and not ask_username and _is_of_another(want, chosen):
                 passed[chosen.source, chosen.flow.name] = f"has those of {chosen.username}, another user"
             else:
-                return chosen
+                return _told(want, chosen)
 
     def at_hand(self, want: Want) -> Mapping[str, Secret]:
         """Return the credentials that can be had without asking a person; empty where there are none."""
@@ -147,6 +149,7 @@ class Logins:
                 grant, skew = self._sent(want, chosen, again=again, deadline=deadline)
         else:
             grant, skew = self._run(want, chosen, deadline=deadline)
+        _LOG.debug("%s: login by %s with %s: done", archive.name, chosen.flow.name, chosen.origin)
         label = want.account.label_for(chosen.username) or grant.identity
         return self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
 
@@ -179,6 +182,7 @@ class Logins:
         grant, skew = self._act(
             want, current.key.account, {}, lambda ctx: flow.renew(ctx, current.grant), deadline=deadline
         )
+        _LOG.debug("%s: renewal by %s: %s", want.archive.name, flow.name, "not possible" if grant is None else "done")
         if grant is None:
             return None
         return self._held(want, current.key.account, grant, skew, flow=flow, origin=current.origin)
@@ -278,6 +282,16 @@ def _person(want: Want) -> Person | None:
     from ..credentials.prompt import person_for
 
     return person_for(want.archive, want.interactive)
+
+
+def _told(want: Want, chosen: Chosen) -> Chosen:
+    """Trace a choice; nothing of what was found is written down."""
+    for attempt in chosen.attempts:
+        _LOG.debug("%s: source %s: %s", want.archive.name, attempt.source, attempt.outcome)
+    _LOG.debug(
+        "%s: source %s is used: %s, for the flow %s", want.archive.name, chosen.source, chosen.origin, chosen.flow.name
+    )
+    return chosen
 
 
 def _flow_of(archive: Archive, held: Held) -> Flow | None:
