@@ -21,7 +21,6 @@ from .conftest import (
     CONTENT,
     DELEGATED,
     FILES,
-    MAIN,
     OWN,
     OWN_FILE,
     PI,
@@ -335,4 +334,3 @@ def test_whoami_and_groups_are_the_archives_own_words(vo_auth_sandbox, session):
     assert vo_auth.groups("cadc") == ["JCMT-M26A-Demo", "Demo-Readers"]
     asked = [entry for entry in vo_auth_sandbox.received.all() if entry.path == "/ac/search"]
     assert [f"https://{entry.host}{entry.path}" for entry in asked] == [f"{ACCESS}/search"]
-    assert MAIN
