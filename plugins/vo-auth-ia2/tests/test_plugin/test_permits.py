@@ -209,6 +209,15 @@ def test_private_rows_are_seen_with_the_permit_and_never_lost_to_an_ended_one(se
     assert len(tap.search(LIST)) == 240
 
 
+def test_rows_that_were_asked_for_with_a_token_that_ended_on_the_way_are_asked_for_again(session, bench):
+    """TAP may answer an ended token as it answers none, with status 200 and fewer rows."""
+    bench.knobs.update(private_rows=True, tap_bad_token="anonymous", token_life=1)
+    bench.knobs["fail_on"] = [Fault(path_regex="/vo/tap/tng/sync", status=0, delay=1.3)]
+    assert len(pyvo.dal.TAPService(TAP_URL, session=session).search(LIST)) == 240
+    assert bench.knobs["fail_on"] == []
+    assert bench.counters["logins"] >= 2
+
+
 def _linked(bench):
     bench.knobs["datalink"] = True
     return STANDIN.app(bench)
