@@ -14,7 +14,8 @@ import pytest
 from authority import fetch
 
 from vo_auth.errors import LoginError
-from vo_auth.flows.loopback import Loopback, read_answer
+from vo_auth.flows._redirect import read_answer
+from vo_auth.flows.loopback import Loopback
 
 STATE = "state-fake-" + "x" * 32
 
