@@ -37,7 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     names("attachment integrations download"),
     names("api asking decision explanation farewell gms holdings hops inquiry lookup verified written"),
     names("__init__"),
-    names("cli testing sandbox demo"),
+    names("cli diagnosis testing sandbox demo"),
 )
 
 # Imports that break the order for a reason: (importer, imported): reason.

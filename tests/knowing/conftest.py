@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 import vo_auth
 from vo_auth import Archive, Domain, Pages
@@ -147,6 +149,26 @@ class Net:
 
     def close(self) -> None:
         self._stack.close()
+
+
+@dataclass
+class Tls:
+    """A certificate authority of one test."""
+
+    authority: trustme.CA
+    bundle: str
+
+    def context(self, **options: Any) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.authority.issue_cert("localhost", **options).configure_cert(context)
+        return context
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Tls:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    return Tls(authority, str(tmp_path / "authority.pem"))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from ..trace import is_asked
 from . import sandbox
 from .archives import archives
 from .demo import demo
+from .doctor import doctor
 from .explain import explain
 from .groups import groups, whoami
 from .login import login
@@ -27,7 +28,7 @@ from .token import token
 __all__ = ["app", "run"]
 
 # In the order in which help lists them; a verb is a function with a docstring that ends in an example.
-VERBS = (login, logout, status, whoami, groups, token, explain, archives, demo)
+VERBS = (login, logout, status, whoami, groups, token, explain, archives, doctor, demo)
 
 app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print the locals of every frame
