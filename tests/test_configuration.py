@@ -162,6 +162,11 @@ def test_credentials_never_go_to_an_insecure_origin(home: Path) -> None:
     assert archive.credential_origins() == {Origin("https", "login.example.org", 443)}
 
 
+def test_pages_for_a_person_may_be_named(home: Path) -> None:
+    archive = applied(home, '[archive.example]\npages = {token = "https://login.example.org/token"}')
+    assert archive.pages == replace(EXAMPLE.pages, token="https://login.example.org/token")
+
+
 def test_a_group_service_may_be_named(home: Path) -> None:
     text = '[archive.example]\ngroups = "https://archive.example.org/gms/search"'
     assert applied(home, text).groups == "https://archive.example.org/gms/search"
@@ -188,6 +193,8 @@ def test_a_group_service_may_be_named(home: Path) -> None:
         ('insecure_origins = "http://mirror.example.org"', "is a list"),
         ("insecure_origins = [1]", "begin with http://"),
         ('groups = "http://archive.example.org/gms"', "https address"),
+        ('pages = {tokens = "https://login.example.org"}', "there is no 'tokens'"),
+        ('pages = {token = "http://login.example.org"}', "https address"),
         ('accounts = "pi"', "'accounts' is a table"),
         ('accounts.pi = "pasted token"', "'pi' is a table"),
         ('accounts.pi.flows = ["magic"]', "there are"),

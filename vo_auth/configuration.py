@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .archive import Archive, Flow
+from .archive import Archive, Flow, Pages
 from .domain import Domain
 from .errors import ConfigurationError
 
@@ -21,7 +21,7 @@ __all__ = ["Configuration", "read_configuration"]
 
 _LIMIT = 256 * 1024
 _SECRETS = ("username", "password", "token", "cookie", "certificate", "client_secret")
-_ARCHIVE_KEYS = ("accounts", "domains", "flows", "groups", "insecure_origins", "issuers", "sources")
+_ARCHIVE_KEYS = ("accounts", "domains", "flows", "groups", "insecure_origins", "issuers", "pages", "sources")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +151,7 @@ def _applied(archive: Archive, table: Mapping[str, Any]) -> Archive:
         flows=_configured(archive.flows, options),
         domains=_domains(archive.domains, _list(table, "domains"), _list(table, "insecure_origins")),
         groups=_url(table, "groups") or archive.groups,
+        pages=_pages(archive.pages, _table(table, "pages")),
         issuers=_texts(table, "issuers") or archive.issuers,
         account_flows={**archive.account_flows, **{label: names for label, names in orders.items() if names}},
         sources={**archive.sources, **_modes(table.get("sources", {}))},
@@ -209,6 +210,14 @@ def _domain(item: Any) -> Domain:
             raise ValueError(f"a domain has {', '.join(known)}; {name!r} is none of them, or of another type")
     lists = {name: tuple(item[name]) for name in ("anonymous", "audience") if name in item}
     return Domain(**{**item, **lists})
+
+
+def _pages(declared: Pages, table: Mapping[str, Any]) -> Pages:
+    known = [item.name for item in fields(Pages)]
+    for name in table:
+        if name not in known:
+            raise ValueError(f"'pages' has {', '.join(known)}; there is no {name!r}")
+    return replace(declared, **{name: _url(table, name) for name in table})
 
 
 def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:

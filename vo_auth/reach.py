@@ -54,7 +54,9 @@ class Reach:
         if any(name in domain.audience for name in self.audience):
             return True
         addresses = [name for name in self.audience if "://" in name]
-        if any(_covers(address, target) for address in addresses):
+        # where the user wants plain http, the service is the one that its https address names
+        targets = [target, *([secure] if domain.insecure and (secure := target.secured()) else [])]
+        if any(_covers(address, place) for address in addresses for place in targets):
             return True
         return not domain.audience and len(addresses) < len(self.audience)
 

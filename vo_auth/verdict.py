@@ -48,7 +48,9 @@ class Answer:
 
 
 def judge_status(answer: Answer) -> Verdict:
-    """Judge by the status alone: 401, or 403 with a challenge, refuses the permit (RFC 9110, 11.6.1).
+    """Judge by the status: 401, or 403 with a challenge, refuses the permit (RFC 9110, 11.6.1).
+
+    ``invalid_token`` in a challenge is about the token, never about rights (RFC 6750, section 3.1).
 
     Parameters
     ----------
@@ -58,8 +60,10 @@ def judge_status(answer: Answer) -> Verdict:
     Returns
     -------
     Verdict
-        REFUSED, NOT_ENTITLED (403 without a challenge) or OK.
+        DEAD, REFUSED, NOT_ENTITLED (403 without a challenge) or OK.
     """
+    if answer.status == 401 and 'error="invalid_token"' in answer.headers.get("WWW-Authenticate", ""):
+        return Verdict.DEAD
     if answer.status == 401 or (answer.status == 403 and "WWW-Authenticate" in answer.headers):
         return Verdict.REFUSED
     return Verdict.NOT_ENTITLED if answer.status == 403 else Verdict.OK

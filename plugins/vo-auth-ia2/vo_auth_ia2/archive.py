@@ -7,11 +7,11 @@ UNVERIFIED here; the user's configuration file changes it, without a new release
 
 from __future__ import annotations
 
-from vo_auth.archive import Answer, Archive, Pages, Verdict, judge_status
+from vo_auth.archive import Archive, Pages
 from vo_auth.domain import Domain
 from vo_auth.flows import AuthorizationCode, ClientCredentials, Endpoints, OAuthServer, PastedToken
 
-__all__ = ["IA2", "LocalAccount", "judge"]
+__all__ = ["IA2", "LocalAccount"]
 
 _RAP = "https://sso.ia2.inaf.it/rap-ia2"
 _ARCHIVES = "https://archives.ia2.inaf.it"
@@ -27,13 +27,6 @@ _SERVER = OAuthServer(
         jwks_url=f"{_RAP}/auth/oidc/jwks",  # UNVERIFIED
     ),
 )
-
-
-def judge(answer: Answer) -> Verdict:
-    """Say what an answer means: ``invalid_token`` is about the token, never about rights (RFC 6750, section 3.1)."""
-    if answer.status == 401 and 'error="invalid_token"' in answer.headers.get("WWW-Authenticate", ""):
-        return Verdict.DEAD
-    return judge_status(answer)
 
 
 class LocalAccount(ClientCredentials):
@@ -62,7 +55,6 @@ IA2 = Archive(
         PastedToken(),
     ),
     silent=True,  # UNVERIFIED what TAP answers to an ended token: so none is sent
-    judge=judge,
     by_audience=True,
     groups=f"{_GMS}/search",
     pages=Pages(register=f"{_RAP}/", token=_TOKEN_PAGE),
