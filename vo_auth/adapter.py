@@ -43,7 +43,7 @@ from .wire import (
 if TYPE_CHECKING:
     from .permit import Permit
 
-__all__ = ["PermitAdapter", "forget_cookies"]
+__all__ = ["PermitAdapter"]
 
 _OBSERVE_EVERY = 30.0
 _REMEMBERED = 64
@@ -363,18 +363,6 @@ def _as_it_is(inner: BaseAdapter) -> BaseAdapter:
 
 
 _ADAPTERS: weakref.WeakSet[PermitAdapter] = weakref.WeakSet()
-
-
-def forget_cookies(archive: str, account: str | None) -> None:
-    """Drop what all sessions of this process keep of an archive's cookies.
-
-    Parameters
-    ----------
-    archive, account
-        Whose; None for every account.
-    """
-    for adapter in list(_ADAPTERS):
-        adapter.edge.cookies.forget(archive, account)
 
 
 def _renew_all_after_fork() -> None:

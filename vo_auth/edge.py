@@ -6,6 +6,7 @@ import contextvars
 import logging
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,7 +32,7 @@ from .wire import KeptCookies
 if TYPE_CHECKING:
     from .wallet import Held, Key, Wallet, Want
 
-__all__ = ["Edge", "anonymous", "is_anonymous"]
+__all__ = ["Edge", "anonymous", "forget_cookies", "is_anonymous"]
 
 _LOG = logging.getLogger("vo_auth.edge")
 _ANONYMOUS: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_anonymous", default=False)
@@ -99,6 +100,7 @@ class Edge:
         self._said: set[tuple[object, ...]] = set()
         self._guard = threading.Lock()
         self._lost = False
+        _EDGES.add(self)
 
     def lost_credentials(self) -> None:
         """Note that the session's own credentials stayed behind when it was pickled."""
@@ -369,3 +371,18 @@ class Edge:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
+
+
+_EDGES: weakref.WeakSet[Edge] = weakref.WeakSet()
+
+
+def forget_cookies(archive: str, account: str | None) -> None:
+    """Drop what all sessions of this process keep of an archive's cookies.
+
+    Parameters
+    ----------
+    archive, account
+        Whose; None for every account.
+    """
+    for edge in list(_EDGES):
+        edge.cookies.forget(archive, account)

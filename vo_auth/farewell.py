@@ -188,7 +188,7 @@ def _left(
 
 
 def _forget_cookies(archive: str, account: str | None) -> None:
-    from .adapter import forget_cookies
+    from .edge import forget_cookies
 
     forget_cookies(archive, account)
 
