@@ -113,6 +113,8 @@ LIES: dict[str, Callable[[Authority], Answer]] = {
     "another issuer": lie(issuer="https://evil.example.org"),
     "a slash more": lambda authority: as_json(authority.document | {"issuer": authority.issuer + "/"}),
     "no issuer": lie(issuer=None),
+}
+NO_DOCUMENTS: dict[str, Callable[[Authority], Answer]] = {
     "a list": lambda authority: as_json([authority.document]),
     "a page": lambda authority: (200, {}, b"<html>Log in</html>"),
     "another status": lambda authority: as_json(authority.document, 201),
@@ -130,6 +132,28 @@ def test_a_document_that_is_not_the_servers_stops_the_login_whatever_the_fallbac
     with pytest.raises(LoginAnswerError, match="An Example Archive"):
         server.get_endpoint(client, "token_url")
     assert authority.paths() == [OPENID]
+
+
+@pytest.mark.parametrize("case", NO_DOCUMENTS)
+def test_what_is_no_document_stops_a_login_that_has_no_other_endpoints(
+    case: str, authority: Authority, client: LoginClient
+) -> None:
+    authority.override[OPENID] = lambda asked: NO_DOCUMENTS[case](authority)
+    with pytest.raises(LoginAnswerError, match=r"An Example Archive.*discovery = false"):
+        OAuthServer(issuer=authority.issuer).get_endpoint(client, "token_url")
+    assert authority.paths() == [OPENID]
+
+
+@pytest.mark.parametrize("case", NO_DOCUMENTS)
+def test_where_no_document_is_the_archives_own_endpoints_are_used(
+    case: str, authority: Authority, client: LoginClient
+) -> None:
+    """They are the profile's, not the answer's; some servers show a page at every address."""
+    for path in (OPENID, RFC8414):
+        authority.override[path] = lambda asked: NO_DOCUMENTS[case](authority)
+    server = OAuthServer(issuer=authority.issuer, fallback=Endpoints(token_url=f"{authority.url}/old"))
+    assert server.get_endpoint(client, "token_url") == f"{authority.url}/old"
+    assert authority.paths() == [OPENID, RFC8414]
 
 
 def test_a_server_in_trouble_is_no_reason_for_the_fallback(authority: Authority, client: LoginClient) -> None:
