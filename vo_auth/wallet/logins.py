@@ -28,6 +28,7 @@ from .rejections import Rejections
 __all__ = ["Logins"]
 
 T = TypeVar("T")
+_CLIENT = ("client_id", "client_secret")
 _LOG = logging.getLogger("vo_auth.wallet")
 
 
@@ -57,6 +58,7 @@ class Logins:
         self._rejections = rejections
         self._clock = clock
         self._skew_of = skew_of_archive
+        self._clients: dict[Key, Mapping[str, Secret]] = {}  # whose refresh tokens are, as this process was told
 
     @property
     def sources(self) -> tuple[CredentialSource, ...]:
@@ -151,7 +153,9 @@ class Logins:
             grant, skew = self._run(want, chosen, deadline=deadline)
         _LOG.debug("%s: login by %s with %s: done", archive.name, chosen.flow.name, chosen.origin)
         label = want.account.label_for(chosen.username) or grant.identity
-        return self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
+        held = self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
+        self._clients[held.key.base] = {name: chosen.values[name] for name in _CLIENT if name in chosen.values}
+        return held
 
     def _sent(self, want: Want, chosen: Chosen, *, again: bool, deadline: float) -> tuple[Grant, float]:
         archive = want.archive
@@ -180,7 +184,11 @@ class Logins:
         if flow is None:
             return None
         grant, skew = self._act(
-            want, current.key.account, {}, lambda ctx: flow.renew(ctx, current.grant), deadline=deadline
+            want,
+            current.key.account,
+            self._clients.get(current.key.base, {}),
+            lambda ctx: flow.renew(ctx, current.grant),
+            deadline=deadline,
         )
         _LOG.debug("%s: renewal by %s: %s", want.archive.name, flow.name, "not possible" if grant is None else "done")
         if grant is None:
@@ -203,7 +211,11 @@ class Logins:
         if flow is None:
             return False
         revoked, _ = self._act(
-            want, current.key.account, {}, lambda ctx: flow.revoke(ctx, current.grant), deadline=10.0
+            want,
+            current.key.account,
+            self._clients.get(current.key.base, {}),
+            lambda ctx: flow.revoke(ctx, current.grant),
+            deadline=10.0,
         )
         return revoked
 
