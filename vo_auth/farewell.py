@@ -7,9 +7,8 @@ import os
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .archive import Archive
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LoggedOut", "logout"]
 
-_MOST_ENTRIES = 64  # of one service in a keyring
-_NOT_LASTING = frozenset({"arguments", "memory", "prompt"})  # sources that are gone after a logout, or are a person
+# Sources that are gone after a logout, or are a person.
+_NOT_LASTING = frozenset({"arguments", "kept password", "prompt", "this process"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class LoggedOut:
     until
         The end of a permit that was not revoked; None where it was, or where its end is not known.
     removed
-        What was removed beside the permit: entries of the keyring, and files.
+        Files that vo_auth had written for other programs, and that were removed.
     again
         Where credentials still are that will log in again.
     """
@@ -62,8 +61,8 @@ class LoggedOut:
 def logout(archive_or_url: str | None = None, *, account: str | None = None, purge: bool = False) -> list[LoggedOut]:
     """Forget permits, and revoke them where the archive can.
 
-    What vo_auth has made goes with them: entries of the keyring under its own name, cookies that sessions of this
-    process keep, and files that it wrote for other programs, unless those have written to them since.
+    What vo_auth has made goes with them: passwords that it keeps, in the keyring or in its file; cookies that sessions
+    of this process keep; and files that it wrote for other programs, unless those have written to them since.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def logout(archive_or_url: str | None = None, *, account: str | None = None, pur
         Only this account; None: every one.
     purge
         Also remove files that vo_auth wrote and others have changed since, and, where every archive is logged out,
-        all that the wallet keeps on disk.
+        the wallet's own files and the key to them: also where they cannot be opened any more.
 
     Returns
     -------
@@ -90,13 +89,12 @@ def logout(archive_or_url: str | None = None, *, account: str | None = None, pur
     from .wallet import default_wallet
 
     wallet = default_wallet()
-    if archive_or_url is None:
-        if purge and account is None:
-            return _leave_all(wallet)
-        names = _all_names(wallet)
-    else:
-        names = [find_archive(archive_or_url).name if "://" in archive_or_url else archive_or_url]
-    return [result for name in names for result in _leave(wallet, name, account, purge=purge)]
+    if archive_or_url is not None:
+        name = find_archive(archive_or_url).name if "://" in archive_or_url else archive_or_url
+        return _leave(wallet, name, account, purge=purge)
+    if purge and account is None:
+        return _leave_all(wallet)
+    return [result for name in _all_names(wallet) for result in _leave(wallet, name, account, purge=purge)]
 
 
 def _leave_all(wallet: Wallet) -> list[LoggedOut]:
@@ -108,7 +106,6 @@ def _leave_all(wallet: Wallet) -> list[LoggedOut]:
         text = f"{error}. It is removed all the same; what was in it could not be revoked"
         warnings.warn(text, WalletWarning, stacklevel=3)
     wallet.destroy()
-    _empty_home()
     return gone
 
 
@@ -121,13 +118,9 @@ def _leave(wallet: Wallet, name: str, account: str | None, *, purge: bool) -> li
     gone = wallet.logout(name, account)
     _forget_cookies(name, account)
     archive = _installed(name)
-    removed = {
-        label: [*_without_entries(name, label), *_without_files(name, label, purge=purge)]
-        for label in _labels(gone, account)
-    }
+    removed = {label: _without_files(name, label, purge=purge) for label in _labels(gone, account)}
     if account is None:  # also what was made for accounts of which no permit is held
-        rest = [*_without_entries(name, None), *_without_files(name, None, purge=purge)]
-        removed.setdefault(next(iter(removed), ""), []).extend(rest)
+        removed.setdefault(next(iter(removed), ""), []).extend(_without_files(name, None, purge=purge))
     again = _again(wallet, archive, account) if archive else ()
     accounts = {label: list(held) for label, held in groupby(gone, key=lambda held: held.key.account)}
     return [
@@ -193,23 +186,6 @@ def _forget_cookies(archive: str, account: str | None) -> None:
     forget_cookies(archive, account)
 
 
-def _without_entries(archive: str, account: str | None) -> list[str]:
-    """Delete the entries of the keyring that bear our own name; return what they were."""
-    try:
-        import keyring
-    except ImportError:
-        return []
-    service, removed = f"vo-auth:{archive}", []
-    with suppress(Exception):  # no keyring, or a locked one: what was there was said when it was made
-        for _ in range(_MOST_ENTRIES):
-            entry = keyring.get_credential(service, account)
-            if entry is None or (account is not None and entry.username != account):
-                break
-            keyring.delete_password(service, entry.username)
-            removed.append(f"keyring entry {service!r} of {entry.username}")
-    return removed
-
-
 def _without_files(archive: str, account: str | None, *, purge: bool) -> list[str]:
     """Delete the files that we wrote for an archive; return what they were."""
     return [text for item in take_written(archive, account) if (text := _without(item, purge=purge))]
@@ -226,17 +202,6 @@ def _without(item: Written, *, purge: bool) -> str:
     return ""
 
 
-def _empty_home() -> None:
-    """Remove what else is kept on disk; locks stay, because somebody may hold them."""
-    from .wallet.vault import state_home
-
-    home: Path = state_home()
-    for pattern in ("written.json", ".permits-*"):
-        for path in home.glob(pattern):
-            with suppress(OSError):
-                path.unlink()
-
-
 # -------------------------------------------------------------------- what will log in again
 
 
@@ -247,10 +212,14 @@ def _again(wallet: Wallet, archive: Archive, label: str | None) -> tuple[str, ..
 
 
 def _place(wallet: Wallet, archive: Archive, label: str | None, source: CredentialSource) -> str:
+    required = {name for name, mode in archive.sources.items() if mode == "require"}
+    if required and source.name not in required:
+        return ""  # it is not asked, whatever it has
+    mode = {source.name: archive.sources[source.name]} if source.name in archive.sources else {}
     try:
         account = wallet.account(archive, label)
         chosen = CredentialChain([source]).choose(
-            archive,
+            replace(archive, sources=mode, flows=archive.flows_of(account.label)),
             account=account.label,
             username=account.username,
             is_default=account.is_default,
