@@ -6,7 +6,7 @@ import contextlib
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -53,6 +53,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.received: list[tuple[str, str, dict[str, str]]] = []
         self.answers: dict[str, Answer] = {"*": Answer()}
+        self.headers_for: Callable[[dict[str, str]], list[tuple[str, str]]] = lambda headers: []
         super().__init__(("127.0.0.1", 0), _Handler)
         self._tls = context is not None
         if context is not None:
@@ -96,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.send_response(answer.status)
-        for name, value in answer.headers:
+        for name, value in [*answer.headers, *self.server.headers_for(self.server.received[-1][2])]:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
