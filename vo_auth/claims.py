@@ -98,7 +98,7 @@ class NoHttpsError(InsecureUrlError):
     """A URL was asked by plain http; its https form, where the permit would go, does not answer."""
 
 
-def no_https(claim: Claim, request: PreparedRequest, error: Exception) -> NoHttpsError:
+def no_https(claim: Claim, request: PreparedRequest | None, error: Exception) -> NoHttpsError:
     """Return the error for a service that its tables name with http, and that https does not reach."""
     https_url = f"{claim.target.origin}{claim.target.path}"  # neither userinfo nor query
     return NoHttpsError(
