@@ -462,3 +462,18 @@ def test_a_wrong_clock_neither_loops_nor_goes_anonymous(wrong: int, stage: Stage
 def test_a_sign_that_can_never_fit_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="tell"):
         Tell(trouble=Trouble.LOCKED, **options)
+
+
+@pytest.mark.parametrize(("status", "logins"), [(401, 2), (403, 1)])
+def test_an_old_permit_is_replaced_after_a_401_and_never_after_a_403(status: int, logins: int, stage: Stage) -> None:
+    passed = [0.0]
+    clock = Clock(wall=lambda: time.time() + passed[0], elapsed=lambda: time.monotonic() + passed[0])
+    wallet = Wallet(None, [EnvironmentSource()], clock=clock)
+    with vo_auth.AuthSession(url=stage.data.url, wallet=wallet, registry=Registry([stage.archive])) as session:
+        assert session.get(f"{stage.data.url}/rows").ok
+        passed[0] = 600.0
+        stage.login.reply(200, body=f"{PERMIT}-2".encode())
+        stage.data_answer(status)
+        with pytest.warns(errors.RefusedWarning):
+            session.get(f"{stage.data.url}/rows")
+    assert len(stage.login.received) == logins

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 
 import pytest
@@ -50,11 +52,24 @@ def test_of_a_short_life_a_fifth_is_the_margin(net: Net) -> None:
     assert seconds_until(held.renews) == pytest.approx(LIFE * 0.8, abs=30)
 
 
-def test_a_permit_that_only_a_person_can_replace_has_no_renewal(net: Net) -> None:
+def jwt(**claims: object) -> str:
+    parts = ({"alg": "none"}, claims)
+    return ".".join([*(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), "fake"])
+
+
+@pytest.mark.parametrize("is_in_environment", [False, True])
+def test_a_permit_that_only_a_person_can_replace_has_no_renewal(is_in_environment: bool, net: Net) -> None:
     archive_with_login(net)
-    vo_auth.login("alpha", token=PERMIT)
+    token = jwt(sub="alice", iat=int(time.time()), exp=int(time.time()) + LIFE)
+    if is_in_environment:
+        net.credentials(token=token)
+        vo_auth.login("alpha")
+    else:
+        vo_auth.login("alpha", token=token)
     (held,) = vo_auth.status()
     assert (held.renews, held.flow, held.kind) == (None, "pasted token", "bearer")
+    assert held.expires is not None
+    assert "<td>by you</td>" in vo_auth.status()._repr_html_()
 
 
 def test_origins_that_the_user_named_as_insecure_are_said_also_without_a_permit(net: Net) -> None:
