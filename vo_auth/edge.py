@@ -21,6 +21,7 @@ from .errors import (
     CredentialsNotFoundError,
     InsecureOriginWarning,
     InsecureUrlError,
+    PermitEndWarning,
     PromptCancelledError,
     VoAuthError,
     VoAuthWarning,
@@ -282,9 +283,10 @@ class Edge:
         known = self._wants.get((match.archive.name, match.domain.realm))
         if known is not None:
             return known
-        from .wallet import Want
+        from .wallet import Want, wait_in_environment
 
         named = match.archive.name == self.policy.archive
+        asked = self.policy.wait_for_login
         wallet = self._own_wallet(match.archive.name) or self._wallet()
         want = Want(
             archive=match.archive,
@@ -292,6 +294,7 @@ class Edge:
             realm=match.domain.realm,
             interactive=self.policy.interactive if named and self.policy.required else False,
             min_life=self.policy.min_life if named else 0.0,
+            wait=(wait_in_environment() if asked is None else asked) if named and self.policy.required else 0.0,
         )
         return want, wallet
 
@@ -303,6 +306,8 @@ class Edge:
         if held.key.account and not want.account.label:
             want = replace(want, account=replace(want.account, label=held.key.account))
         self._wants[key] = (want, wallet)
+        if self.policy.is_session and not want.min_life and (text := wallet.foretell(want, held)):
+            self.say_once(PermitEndWarning, key, text)
 
     def _checked(self, dressing: Dressing) -> Dressing:
         """Return the dressing if the permit, by its own words, may go to the target."""

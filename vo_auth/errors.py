@@ -54,6 +54,7 @@
         │   └── NotEntitledWarning      it knows the account, which has no right to this
         ├── CallerHeaderWarning         the caller's own Authorization header was left in place
         ├── RenewalWarning              a renewal failed and will be tried again
+        ├── PermitEndWarning            a permit will end, and nothing at hand renews it
         ├── WalletWarning               something about the wallet's file
         └── PluginWarning               a plugin was left out
 
@@ -103,6 +104,7 @@ __all__ = [
     "NotEntitledError",
     "NotEntitledWarning",
     "PermitDomainError",
+    "PermitEndWarning",
     "PermitError",
     "PermitExpiredError",
     "PermitKindError",
@@ -413,6 +415,10 @@ class CallerHeaderWarning(VoAuthWarning):
 
 class RenewalWarning(VoAuthWarning):
     """A renewal failed; the permit still holds and the renewal will be tried again."""
+
+
+class PermitEndWarning(VoAuthWarning):
+    """A permit will end, and nothing at hand renews it: work that takes longer stops then."""
 
 
 class WalletWarning(VoAuthWarning):

@@ -52,6 +52,9 @@ class AuthSession(requests.Session):
         Whether a person may be asked: True, False, or None to look for a terminal or notebook.
     min_life
         How long a permit must still hold when a request leaves: seconds, or text as ``"8h"``.
+    wait_for_login
+        How long to wait for ``vo-auth login`` in another terminal when a permit has ended and nobody can be asked:
+        seconds, or text as ``"2h"``; None: as ``VO_AUTH_WAIT_FOR_LOGIN`` says, else not at all.
     sources
         Names of sources of credentials, each with ``try``, ``require`` or ``never``, before what the configuration file
         says. Permits that the wallet holds already are used wherever they came from.
@@ -70,7 +73,7 @@ class AuthSession(requests.Session):
     UnusableCredentialsError
         When the file of credentials cannot be used.
     ValueError
-        When ``min_life`` cannot be read, or a source is not known.
+        When ``min_life`` or ``wait_for_login`` cannot be read, or a source is not known.
 
     Examples
     --------
@@ -87,6 +90,7 @@ class AuthSession(requests.Session):
         required: bool = True,
         interactive: bool | None = None,
         min_life: float | str | None = None,
+        wait_for_login: float | str | None = None,
         sources: Mapping[str, str] | None = None,
         registry: Registry | None = None,
         wallet: Wallet | None = None,
@@ -102,6 +106,8 @@ class AuthSession(requests.Session):
             required=required,
             interactive=interactive,
             min_life=seconds_in(min_life) if min_life is not None else 0.0,
+            wait_for_login=seconds_in(wait_for_login) if wait_for_login is not None else None,
+            is_session=True,
         )
         self._edge = edge_for(policy, url, registry or default_registry(), wallet, given, sources=sources)
         self._recipe = {
@@ -110,6 +116,7 @@ class AuthSession(requests.Session):
             "required": required,
             "interactive": interactive,
             "min_life": min_life,
+            "wait_for_login": wait_for_login,
             "sources": dict(sources) if sources else None,
         }
         self._had_credentials = bool(given)
@@ -281,6 +288,7 @@ def session_for(
     required: bool = True,
     interactive: bool | None = None,
     min_life: float | str | None = None,
+    wait_for_login: float | str | None = None,
     sources: Mapping[str, str] | None = None,
     **credentials: str | Secret,
 ) -> AuthSession:
@@ -301,6 +309,9 @@ def session_for(
         Whether a person may be asked: True, False, or None to look for a terminal or notebook.
     min_life
         How long a permit must still hold when a request leaves: seconds, or text as ``"8h"``.
+    wait_for_login
+        How long to wait for ``vo-auth login`` in another terminal when a permit has ended and nobody can be asked:
+        seconds, or text as ``"2h"``; None: as ``VO_AUTH_WAIT_FOR_LOGIN`` says, else not at all.
     sources
         Names of sources of credentials, each with ``try``, ``require`` (from there alone) or ``never``, before what
         the configuration file says: ``{"netrc": "try", "prompt": "never"}``.
@@ -325,8 +336,8 @@ def session_for(
     UnusableCredentialsError
         When the file of credentials cannot be used.
     ValueError
-        When ``min_life`` cannot be read, a source is not known, or credentials are given for a URL where a permit
-        would be readable.
+        When ``min_life`` or ``wait_for_login`` cannot be read, a source is not known, or credentials are given for a
+        URL where a permit would be readable.
 
     Examples
     --------
@@ -340,6 +351,7 @@ def session_for(
         required=required,
         interactive=interactive,
         min_life=min_life,
+        wait_for_login=wait_for_login,
         sources=sources,
         **options,
     )

@@ -31,6 +31,8 @@ T = TypeVar("T")
 _CLIENT = ("client_id", "client_secret")
 _LOG = logging.getLogger("vo_auth.wallet")
 
+_UNCHANGING = frozenset({"arguments", "this process", "keyring", "prompt"})  # sources of tokens that stay as they are
+
 
 class Logins:
     """Turn wishes into grants, through the chain of sources and the archive's flows.
@@ -123,6 +125,18 @@ class Logins:
             return self.choose(replace(want, interactive=False)).values
         except CredentialsNotFoundError:
             return {}
+
+    def renews(self, want: Want) -> bool:
+        """Say whether what is at hand makes another permit, time and again, without a person."""
+        try:
+            chosen = self.choose(replace(want, interactive=False, min_life=0.0))
+        except VoAuthError:
+            return False
+        if chosen.flow.unattended:
+            return True
+        if chosen.source == "environment":  # a file that others write anew; a variable stays as it is
+            return "_FILE" in chosen.origin or "certificate" in chosen.flow.asks
+        return chosen.source not in _UNCHANGING
 
     def login(self, want: Want, chosen: Chosen, *, again: bool = False, deadline: float = 30.0) -> Held:
         """Send the credentials.

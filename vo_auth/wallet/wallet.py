@@ -21,7 +21,8 @@ from ..errors import (
 from ..permit import PermitState
 from ..secret import Secret
 from . import rejections
-from .accounts import Account, require_same_user, resolve
+from .accounts import Account, resolve
+from .foretelling import foretold
 from .held import Held, Want
 from .keeping import Keeping
 from .kept import KeptPasswords
@@ -34,8 +35,10 @@ from .redeem import Redeemer
 from .rejections import Rejections
 from .renewal import Renewals
 from .shelf import Shelf
-from .standing import Standing, differ, is_better
+from .single_flight import SingleFlight
+from .standing import Standing, differ
 from .vault import Vault
+from .waiting import Waiting
 
 __all__ = ["Wallet"]
 
@@ -74,9 +77,8 @@ class Wallet:
         self._keeping = Keeping(self._kept)
         chain = CredentialChain((*sources, self._memory, *([self._kept] if self._kept else [])))
         self._logins = Logins(chain, Rejections(self._shelf.vault, self.clock), self.clock, self._standing.skew_of)
-        self._redeemer = Redeemer(self._shelf, self._logins, self.clock)
-        self._renewals = Renewals(self._renew_quietly, self.clock)
         self._own = any(isinstance(source, ExplicitSource) for source in chain.sources)
+        redeemer = Redeemer(self._shelf, self._logins, self.clock)
         self._obtainer = Obtainer(
             logins=self._logins,
             locks=self._locks,
@@ -86,7 +88,20 @@ class Wallet:
             keeping=self._keeping,
             own=self._own,
         )
-        self._persistence = Persistence(self._redeemer, self._obtainer, self._shelf, self.clock, patience=patience)
+        self._waiting = Waiting(self._shelf, self._standing, self.clock)
+        self._flight = SingleFlight(
+            clock=self.clock,
+            locks=self._locks,
+            shelf=self._shelf,
+            standing=self._standing,
+            obtainer=self._obtainer,
+            redeemer=redeemer,
+            persistence=Persistence(redeemer, self._obtainer, self._shelf, self.clock, patience=patience),
+            keeping=self._keeping,
+            waiting=self._waiting,
+            account=None if self._own else lambda archive: self.account(archive, None),
+        )
+        self._renewals = Renewals(self._flight.renew_quietly, self.clock)
         _WALLETS.add(self)
 
     # ---------------------------------------------------------------- what sessions ask
@@ -128,7 +143,7 @@ class Wallet:
                 self._renewals.start(want, held)
             if state is not PermitState.EXPIRED:
                 return held
-        return self._obtain(want)
+        return self._flight.obtain(want)
 
     def refused(self, want: Want, held: Held, *, dead: bool = False) -> Held | None:
         """Return another permit after the archive refused this one, or None when it is about rights.
@@ -159,7 +174,7 @@ class Wallet:
         if self._standing.is_about_rights(held, dead=dead):
             return None
         try:
-            renewed = self._obtain(replace(want, interactive=False), refused=held)
+            renewed = self._flight.obtain(replace(want, interactive=False), refused=held)
         except (CredentialsNotFoundError, PermitExpiredError, PromptCancelledError):
             return None
         return renewed if differ(renewed, held) else None
@@ -175,7 +190,7 @@ class Wallet:
         current = self._shelf.in_memory(want.key)
         if current is not None and self._standing.is_usable(want, current, refused=held):
             return current
-        return self._obtain(want)
+        return self._flight.obtain(want)
 
     def has_ended(self, want: Want, held: Held) -> bool:
         """Say whether a permit has reached its end by now: an answer that came with it proves nothing then."""
@@ -246,7 +261,7 @@ class Wallet:
             self._obtainer.forget_refusals(want.archive.name)
             held = self._obtainer.log_in(want, explicit=explicit, by_hand=True, ask_username=ask_username)
             return self._standing.long_enough(
-                want, self._keep(want, replace(self._standing.alive(want, held), stored=True))
+                want, self._flight.keep(want, replace(self._standing.alive(want, held), stored=True))
             )
 
     def logout(self, archive: str, account: str | None = None) -> list[Held]:
@@ -275,6 +290,10 @@ class Wallet:
             finally:
                 if self._kept is not None:
                     self._kept.forget(archive, account)
+
+    def foretell(self, want: Want, held: Held) -> str:
+        """Say when work with a permit will stop and what to do; empty when the permit renews without a person."""
+        return foretold(want, held, standing=self._standing, logins=self._logins)
 
     def destroy(self) -> None:
         """Remove the wallet's files, also those that cannot be opened any more, and the key to them.
@@ -352,79 +371,8 @@ class Wallet:
         """Return how long a permit holds; None where its end is not known."""
         return self._standing.left(held)
 
-    # ---------------------------------------------------------------- one login for all
-
-    def _obtain(self, want: Want, *, refused: Held | None = None) -> Held:
-        held = self._obtain_once(want, refused=refused)
-        self._keeping.settle(want, held)
-        return held
-
-    def _obtain_once(self, want: Want, *, refused: Held | None = None) -> Held:
-        failed_before = self._persistence.failures(want.key)
-        with self._locks.hold(want.key.lock, what=want.archive.title):
-            self._persistence.require_no_more_than(failed_before, want.key)
-            named = self._settled(want)
-            if named.key != want.key:
-                held = self._obtain_once(named, refused=refused)
-                self._shelf.put(held, alias=want.key)
-                return held
-            return self._obtain_locked(want, refused)
-
-    def _obtain_locked(self, want: Want, refused: Held | None) -> Held:
-        current = self._shelf.current(want.key)
-        if current is not None:
-            self._standing.suppose(current)
-            if self._standing.is_usable(want, current, refused=refused):
-                self._shelf.put(current)
-                return current
-            if self._standing.lives_too_short(want, current):
-                return self._standing.long_enough(want, current)
-        long_running = self._shelf.in_memory(want.key) is not None
-        held = self._persistence.obtain(want, current, refused, persistent=long_running)
-        if refused is not None and differ(held, refused):
-            held = held.after_refusal(self.clock.wall())
-        return self._standing.long_enough(want, self._keep(want, self._standing.alive(want, held), previous=current))
-
-    def _settled(self, want: Want) -> Want:
-        """Give an account that had no name the one of a login that another thread or process made meanwhile."""
-        if want.account.label or self._own:
-            return want
-        return replace(want, account=self.account(want.archive, None))
-
-    def _keep(self, want: Want, held: Held, *, previous: Held | None = None) -> Held:
-        """Put a permit on disk, where it came from a login, and into memory, before anybody uses it."""
-        if previous is not None and not held.refusal_renewed:
-            held = held.after_refusal(previous.refusal_renewed)
-        if want.account.is_label:
-            require_same_user(want.archive, self._shelf.current(held.key), held)
-        held = self._shelf.store(held, is_default=want.account.is_default or not want.account.is_label)
-        unnamed = want.account.is_unnamed and held.key != want.key  # the login told who it is
-        self._shelf.put(held, alias=want.key if unnamed else None)
-        return held
-
-    def _renew_quietly(self, want: Want, held: Held) -> bool:
-        """Renew a stale permit without asking anybody; True when there is a better one now."""
-        alias = want.key
-        want = replace(self._settled(want), interactive=False, min_life=0.0)
-        with self._locks.hold(want.key.lock, what=want.archive.title, wait=False) as mine:
-            if not mine:
-                return True  # somebody else is at it
-            current = self._shelf.current(want.key)
-            if current is None:
-                return False  # logged out meanwhile
-            if self._standing.state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
-                self._shelf.put(current, alias=alias)
-                return True
-            renewed = self._redeemer.redeem(want, current, deadline=Renewals.DEADLINE) or self._obtainer.log_in(
-                want, refused=current, deadline=Renewals.DEADLINE
-            )
-            if not is_better(renewed, current):
-                return False
-            self._shelf.put(self._keep(want, self._standing.alive(want, renewed), previous=current), alias=alias)
-            return True
-
     def _after_fork(self) -> None:
-        for part in (self._locks, self._renewals, self._shelf, self._memory):
+        for part in (self._locks, self._renewals, self._shelf, self._memory, self._waiting):
             part.renew_after_fork()
 
 

@@ -298,6 +298,7 @@ def test_the_token_carries_its_own_end(bench, session_for):
     assert 600 < held().seconds_left <= 700
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.PermitEndWarning")
 @pytest.mark.usefixtures("without_credentials")
 @pytest.mark.parametrize("form", ["{}", 'CADC_SSO="{}";', '"{}"', "Bearer {}", " {}\n"])
 def test_a_copied_token_is_taken_in_every_form(bench, session_for, form):
