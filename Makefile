@@ -49,8 +49,27 @@ types: install
 docs: install
 	$(PYTEST) -m 'not interop' -k docs tests
 
-interop: install .venv-icoscp/.installed
-	ICOSCP_PYTHON="$$PWD"'/.venv-icoscp/bin/python' $(PYTEST) -m interop tests plugins
+interop: install $(VENV)/.interop .venv-icoscp/.installed .venv-cadc/.installed .venv-node/.installed
+	ICOSCP_PYTHON="$$PWD"'/.venv-icoscp/bin/python' CADC_PYTHON="$$PWD"'/.venv-cadc/bin/python' \
+	    OIDC_PROVIDER_MODULES="$$PWD"'/.venv-node/node_modules' $(PYTEST) -m interop tests plugins
+
+# What drives a browser and a notebook's kernel; nothing else needs it.
+$(VENV)/.interop: $(VENV)/.pinned requirements/interop.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/interop.txt
+	@touch $@
+
+# CADC's own programs, which bring packages along that nothing else here uses.
+.venv-cadc/.installed: requirements/cadc-clients.txt
+	'$(PYTHON)' -m venv --clear .venv-cadc
+	.venv-cadc/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/cadc-clients.txt
+	@touch $@
+
+# A certified OpenID provider; without npm its tests are skipped, and say so.
+.venv-node/.installed: tests/interop/oidc_provider/package.json
+	mkdir -p .venv-node
+	cp tests/interop/oidc_provider/package.json .venv-node/
+	! command -v npm >/dev/null || npm install --prefix .venv-node --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # The older icoscp brings so much along that it has an environment of its own.
 .venv-icoscp/.installed: requirements/icoscp-legacy.txt pyproject.toml plugins/vo-auth-icos/pyproject.toml
@@ -96,6 +115,11 @@ pins:
 	    .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
 	    --no-emit-trusted-host --no-emit-find-links --output-file requirements/icoscp-legacy.txt \
 	    pyproject.toml requirements/icoscp-legacy.in
+	for name in interop cadc-clients; do \
+	    env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make pins' \
+	        .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+	        --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	        --output-file "requirements/$$name.txt" "requirements/$$name.in" || exit 1; done
 
 clean:
 	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

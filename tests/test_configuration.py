@@ -108,16 +108,19 @@ def test_settings_go_to_the_flows_that_have_them(home: Path) -> None:
 
 def test_flows_are_tried_in_the_order_that_is_written_and_no_others(home: Path) -> None:
     archive = applied(home, '[archive.example]\nflows = ["pasted token", "registered client"]')
-    assert [flow.name for flow in archive.flows] == ["pasted token", "registered client"]
-    assert [flow.name for flow in applied(home, '[archive.example]\nflows = ["pasted token"]').flows] == [
-        "pasted token"
-    ]
+    assert [flow.name for flow in archive.flows_of("pi")] == ["pasted token", "registered client"]
+    archive = applied(home, '[archive.example]\nflows = ["pasted token"]')
+    assert [flow.name for flow in archive.flows_of("")] == ["pasted token"]
+    assert archive.flows == EXAMPLE.flows  # a person may still choose one by its name
 
 
 def test_an_account_may_have_an_order_of_its_own(home: Path) -> None:
     archive = applied(home, '[archive.example.accounts.survey]\nflows = ["pasted token"]')
     assert [flow.name for flow in archive.flows_of("survey")] == ["pasted token"]
     assert archive.flows_of("") == archive.flows_of("pi") == EXAMPLE.flows
+    archive = applied(home, '[archive.example]\nflows = ["pasted token"]\naccounts.bot.flows = ["registered client"]')
+    assert [flow.name for flow in archive.flows_of("bot")] == ["registered client"]
+    assert [flow.name for flow in archive.flows_of("pi")] == ["pasted token"]
 
 
 def test_further_origins_belong_to_the_archive(home: Path) -> None:
@@ -159,6 +162,11 @@ def test_credentials_never_go_to_an_insecure_origin(home: Path) -> None:
     assert archive.credential_origins() == {Origin("https", "login.example.org", 443)}
 
 
+def test_pages_for_a_person_may_be_named(home: Path) -> None:
+    archive = applied(home, '[archive.example]\npages = {token = "https://login.example.org/token"}')
+    assert archive.pages == replace(EXAMPLE.pages, token="https://login.example.org/token")
+
+
 def test_a_group_service_may_be_named(home: Path) -> None:
     text = '[archive.example]\ngroups = "https://archive.example.org/gms/search"'
     assert applied(home, text).groups == "https://archive.example.org/gms/search"
@@ -185,6 +193,8 @@ def test_a_group_service_may_be_named(home: Path) -> None:
         ('insecure_origins = "http://mirror.example.org"', "is a list"),
         ("insecure_origins = [1]", "begin with http://"),
         ('groups = "http://archive.example.org/gms"', "https address"),
+        ('pages = {tokens = "https://login.example.org"}', "there is no 'tokens'"),
+        ('pages = {token = "http://login.example.org"}', "https address"),
         ('accounts = "pi"', "'accounts' is a table"),
         ('accounts.pi = "pasted token"', "'pi' is a table"),
         ('accounts.pi.flows = ["magic"]', "there are"),
@@ -249,7 +259,7 @@ def test_a_pipe_or_folder_in_its_place_is_an_error_and_no_hanging(home: Path) ->
 def test_the_registry_knows_archives_as_the_user_configured_them(home: Path) -> None:
     written(home, '[archive.eso]\nflows = ["pasted token"]\ndomains = ["https://mirror.example.org/eso"]')
     registry = Registry()
-    assert [flow.name for flow in registry.get("eso").flows] == ["pasted token"]
+    assert [flow.name for flow in registry.get("eso").flows_of("")] == ["pasted token"]
     match = registry.find(Target.from_url("https://mirror.example.org/eso/tap"))
     assert match is not None
     assert match.archive.name == "eso"

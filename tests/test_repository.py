@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import inspect
+import io
 import re
 import subprocess
+import tokenize
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -141,6 +143,32 @@ def test_modules_fit_in_the_head() -> None:
     lengths = {name: len(text.splitlines()) for name, text in python_sources().items()}
     limits = {name: 600 if "tests/" in name else 450 for name in lengths}  # tests are read one at a time
     assert {name: length for name, length in lengths.items() if length > limits[name]} == {}
+
+
+def lines_of_code(source: str) -> int:
+    """Count lines that have code on them: no docstrings, comments or empty lines."""
+    silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in silent:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(lines)
+
+
+def test_lines_of_code_are_counted() -> None:
+    assert lines_of_code('"""Words\nwords."""\n\n# why\nx = (\n    1  # one\n)\n') == 3
+
+
+PLUGINS = [path for path in IMPORT_PACKAGES if path.name != "vo_auth"]
+
+
+@pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_is_data_and_small_functions(package: Path) -> None:
+    """Its stand-in, a folder of its own, is left out."""
+    assert sum(lines_of_code(path.read_text(encoding="utf-8")) for path in package.glob("*.py")) < 150
 
 
 def public_lists() -> Iterator[tuple[str, list[str]]]:

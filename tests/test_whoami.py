@@ -133,18 +133,27 @@ def test_each_account_has_its_own_name(stage: Stage) -> None:
     assert (identity.account, identity.user) == ("team", "demo-colleague")
 
 
-def test_a_name_cannot_write_on_a_terminal(stage: Stage) -> None:
+def raw(head: bytes) -> Reply:
     def reply(request: web.Request, _: str) -> web.Response:
         assert request.transport is not None
-        head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-VO-Authenticated: \x1b[31mdemo\x9b2J-pi\r\n\r\n"
-        request.transport.write(head)
+        request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + head + b"\r\n\r\n")
         request.transport.close()
         return web.Response()
 
-    stage.replies["/tap/capabilities"] = reply
+    return reply
+
+
+def test_a_name_cannot_write_on_a_terminal(stage: Stage) -> None:
+    stage.replies["/tap/capabilities"] = raw(b"X-VO-Authenticated: \x1b[31mdemo\x9b2J-pi")
     identity = vo_auth.whoami(URL)
     assert identity is not None
     assert identity.user == "demo-pi"
+
+
+def test_a_name_that_is_none_is_not_nobody(stage: Stage) -> None:
+    stage.replies["/tap/capabilities"] = raw(b"X-VO-Authenticated: \x1b[31m")
+    with pytest.raises(IdentityUnknownError):
+        vo_auth.whoami(URL)
 
 
 def test_the_body_is_not_read(stage: Stage) -> None:

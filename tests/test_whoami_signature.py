@@ -159,6 +159,11 @@ def test_an_ended_token_tells_nothing(stage: Stage) -> None:
         owner_of(Secret(token), BETA)
 
 
+def test_a_token_without_an_end_tells_nothing(stage: Stage) -> None:
+    stage.sign(exp=None)
+    refused(UNSIGNED)
+
+
 @pytest.mark.parametrize("issuer", [f"{ISSUER}/", f"https://{ELSEWHERE}/oidc", ISSUER.upper()])
 def test_another_issuer_is_not_even_asked(stage: Stage, issuer: str) -> None:
     stage.sign(iss=issuer)

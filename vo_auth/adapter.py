@@ -20,7 +20,7 @@ from requests.auth import _basic_auth_str
 from requests.exceptions import InvalidURL, RequestException, UnrewindableBodyError
 from requests.utils import get_auth_from_url, get_netrc_auth, rewind_body
 
-from .answers import judge, parted, settled, unless_login_page
+from .answers import ABOUT_THE_SENDER, judge, parted, settled, unless_login_page
 from .archive import Verdict
 from .claims import Claim, Dressing, NoHttpsError, no_https
 from .connections import CertifiedAdapter, dials_as_written, dials_nothing, is_unverified, tells
@@ -35,6 +35,7 @@ from .wire import (
     add_cookies,
     dressed_copy,
     drop,
+    has_cookie,
     hide_cookies,
     secure_url,
 )
@@ -133,8 +134,9 @@ class PermitAdapter(BaseAdapter):
         claim = self._claim(request, kwargs)
         if claim is None:
             return noted(self._plainly(request, kwargs), _OUTSIDE)
-        if self._is_callers(request, claim):
-            return self._with_callers_own(request, kwargs, claim, "an Authorization header")
+        callers = self._callers_own(request, claim)
+        if callers:
+            return self._with_callers_own(request, kwargs, claim, callers)
         why = self.edge.why_undressed(claim)
         dressing = None
         if not why:
@@ -201,15 +203,15 @@ class PermitAdapter(BaseAdapter):
                 "(verify=False); give verify= the path of the CA bundle to trust, or use vo_auth.anonymous()"
             )
 
-    def _is_callers(self, request: PreparedRequest, claim: Claim) -> bool:
-        """Say whether the caller set an Authorization header: it stays, and is said once."""
+    def _callers_own(self, request: PreparedRequest, claim: Claim) -> str:
+        """Return what the caller logs in with, in words, or an empty text: it stays, and is said once."""
         given = request.headers.get("Authorization")
-        if given is None or isinstance(given, AmbientHeader):
-            return False
-        if given in self._ambient_headers(request.url or ""):
+        if given is not None and not isinstance(given, AmbientHeader):
+            if given not in self._ambient_headers(request.url or ""):
+                return "an Authorization header"
             request.headers["Authorization"] = AmbientHeader(given)  # still known after a redirect
-            return False
-        return True
+        names = claim.match.archive.cookies
+        return "a login cookie" if names and has_cookie(request, names) else ""
 
     def _ambient_headers(self, url: str) -> list[str]:
         """Return the Authorization headers that userinfo in the URL or a netrc file would have produced."""
@@ -244,8 +246,10 @@ class PermitAdapter(BaseAdapter):
             dressing = self._next(request, self.edge.again(dressing, held), dressing)
             response = self._transmit(request, dressing, kwargs)
         is_known, verdict = self._judged(response, dressing, kwargs)
-        if verdict in (Verdict.OK, Verdict.NOT_ENTITLED):
+        if verdict is Verdict.OK:
             return response
+        if verdict in ABOUT_THE_SENDER:
+            return settled(response, verdict, dressing, self.edge)
         try:
             another = None if is_known else self.edge.refused(dressing, dead=verdict is Verdict.DEAD)
         except BaseException:

@@ -11,17 +11,55 @@ from .archive import Answer, Archive, Verdict, judge_status
 from .claims import Dressing
 from .domain import Target
 from .edge import Edge
-from .errors import LicenceRequiredError, LoginPageError, PermitExpiredError, RefusedWarning
+from .errors import (
+    LicenceRequiredError,
+    LoginPageError,
+    NotEntitledWarning,
+    PermitExpiredError,
+    RefusedWarning,
+    VoAuthError,
+)
+from .remedies import blocked
+from .telling import PEEK, Trouble, find_trouble
 from .wire import drop, peek_into, redirect_target
 
-__all__ = ["judge", "parted", "settled", "unless_login_page"]
+__all__ = [
+    "ABOUT_THE_SENDER",
+    "anonymous_error",
+    "final_error",
+    "judge",
+    "parted",
+    "settled",
+    "unless_login_page",
+    "warn_about_rights",
+    "weigh",
+]
+
+# No other permit, and no login, changes what such an answer says.
+ABOUT_THE_SENDER = frozenset({Verdict.NOT_ENTITLED, Verdict.BLOCKED})
+
+_VERDICTS = {
+    Trouble.PASSWORD: Verdict.DEAD,
+    Trouble.NOT_ENTITLED: Verdict.NOT_ENTITLED,
+    Trouble.LICENCE: Verdict.LICENCE,
+    Trouble.BLOCKED: Verdict.BLOCKED,
+}
 
 
 def judge(response: Response, archive: Archive) -> Verdict:
-    """Ask the archive what an answer says."""
-    if archive.judge is judge_status and response.status_code < 400:
+    """Ask the archive what an answer says, by its signs and then by its judge."""
+    if response.status_code < 400 and archive.judge is judge_status and not archive.told:
         return Verdict.OK
-    return archive.judge(_as_answer(response))
+    return weigh(_as_answer(response), archive)
+
+
+def weigh(answer: Answer, archive: Archive) -> Verdict:
+    """Ask the archive what an answer says, whatever library brought it."""
+    if archive.told:
+        trouble = find_trouble(archive.told, "data", answer.status, answer.peek(PEEK))
+        if trouble in _VERDICTS:
+            return _VERDICTS[trouble]
+    return archive.judge(answer)
 
 
 def _as_answer(response: Response) -> Answer:
@@ -41,24 +79,33 @@ def unless_login_page(response: Response, archive: Archive) -> Response:
     ------
     LoginPageError, LicenceRequiredError
         When it is one.
+    AddressBlockedError
+        When the archive refuses this machine's address.
     """
-    verdict = judge(response, archive)
+    error = anonymous_error(judge(response, archive), response.status_code, archive)
+    if error is None:
+        return response
+    drop(response)
+    error.request = response.request
+    raise error
+
+
+def anonymous_error(verdict: Verdict, status: int, archive: Archive) -> VoAuthError | None:
+    """Return the error for an answer that came without a permit, where it is no data; None for any other."""
+    if verdict is Verdict.BLOCKED:
+        return blocked(archive, status)
     if verdict is Verdict.LICENCE:
-        drop(response)
-        raise LicenceRequiredError(
+        return LicenceRequiredError(
             f"{archive.title} answers the anonymous with its licence where data was due: "
             f"log in with `vo-auth login {archive.name}`, and ask with a permit",
             licence_url=archive.pages.licence,
-            request=response.request,
         )
     if verdict is Verdict.LOGIN_PAGE:
-        drop(response)
-        raise LoginPageError(
+        return LoginPageError(
             f"{archive.title} answers the anonymous with a login page where data was due: "
-            f"log in with `vo-auth login {archive.name}`, and ask with a permit",
-            request=response.request,
+            f"log in with `vo-auth login {archive.name}`, and ask with a permit"
         )
-    return response
+    return None
 
 
 def parted(
@@ -108,39 +155,61 @@ def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge
         When such a page stands where data was due.
     PermitExpiredError
         When the permit is dead, and nothing at hand makes another one.
+    AddressBlockedError
+        When the archive refuses this machine's address.
     """
-    archive, account = dressing.archive, dressing.held.key.account
-    if verdict is Verdict.DEAD:
+    error = final_error(verdict, response.status_code, dressing)
+    if error is not None:
         drop(response)
+        error.request = response.request
+        raise error
+    warn_about_rights(verdict, response.status_code, dressing, edge)
+    return response
+
+
+def final_error(verdict: Verdict, status: int, dressing: Dressing) -> VoAuthError | None:
+    """Return the error for an answer after which no other permit can help; None where the answer goes back."""
+    archive, account = dressing.archive, dressing.held.key.account
+    if verdict is Verdict.BLOCKED:
+        return blocked(archive, status)
+    if verdict is Verdict.DEAD:
         page = f" at {archive.pages.token}" if archive.pages.token else ""
-        raise PermitExpiredError(
+        return PermitExpiredError(
             f"{archive.title} does not accept the permit of account {account!r} from {dressing.held.origin} any more: "
-            f"get a new one{page}, or run: vo-auth login {archive.name}",
-            request=response.request,
+            f"get a new one{page}, or run: vo-auth login {archive.name}"
         )
     if verdict is Verdict.LOGIN_PAGE:
-        drop(response)
-        raise LoginPageError(
+        return LoginPageError(
             f"{archive.title} answers with a login page where data was due (account {account!r}): "
-            f"run `vo-auth login {archive.name}`, then check the account's rights",
-            request=response.request,
+            f"run `vo-auth login {archive.name}`, then check the account's rights"
         )
     if verdict is Verdict.LICENCE:
-        drop(response)
         licence = f" ({archive.pages.licence})" if archive.pages.licence else ""
-        raise LicenceRequiredError(
+        return LicenceRequiredError(
             f"{archive.title} wants its licence{licence} accepted by account {account!r} before it gives data: "
             f"only you can do so, at {archive.pages.profile or archive.pages.licence or 'its page'}",
             licence_url=archive.pages.licence,
-            request=response.request,
         )
+    return None
+
+
+def warn_about_rights(verdict: Verdict, status: int, dressing: Dressing, edge: Edge) -> None:
+    """Warn, once per session, of an answer that says that a good permit is not enough."""
+    archive, account = dressing.archive, dressing.held.key.account
     rights = f" (see {archive.pages.rights})" if archive.pages.rights else ""
     if verdict is Verdict.REFUSED:
         edge.say_once(
             RefusedWarning,
             (archive.name, account),
-            f"{archive.title} refused a valid permit of account {account!r} with status {response.status_code}: "
+            f"{archive.title} refused a valid permit of account {account!r} with status {status}: "
             f"the account has no right to this URL{rights}.",
+        )
+    elif verdict is Verdict.NOT_ENTITLED:
+        edge.say_once(
+            NotEntitledWarning,
+            (archive.name, account),
+            f"{archive.title} does not let account {account!r} have this (status {status}): "
+            f"the account is not entitled, and another login would not help{rights}.",
         )
     elif verdict is Verdict.ANONYMOUS:
         edge.say_once(
@@ -149,4 +218,3 @@ def settled(response: Response, verdict: Verdict, dressing: Dressing, edge: Edge
             f"{archive.title} answered a valid permit of account {account!r} as if there were none: "
             f"this is what everybody sees{rights}.",
         )
-    return response

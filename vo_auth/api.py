@@ -8,14 +8,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .archive import Archive, KnownFile
+from .claims import Policy
+from .domain import Target
 from .duration import seconds_in
-from .errors import PermitError, UnusableCredentialsError, VoAuthError
+from .errors import PermitKindError, UnusableCredentialsError
+from .farewell import LoggedOut, logout
 from .holdings import HeldPermit, HeldPermits, moment, status
 from .lookup import find_archive
 from .lookup import find_with_realm as _find
+from .naming import edge_for, known_sources
 from .permit import BearerPermit, HeaderPermit
 from .registry import default_registry
 from .secret import Secret
+from .written import note_written
 
 if TYPE_CHECKING:
     from .wallet import Held, Want
@@ -30,6 +35,7 @@ __all__ = [
     "logout",
     "status",
     "token",
+    "token_header",
 ]
 
 
@@ -55,27 +61,6 @@ class Identity:
     expires: datetime.datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedOut:
-    """What a logout did to one account.
-
-    Parameters
-    ----------
-    archive, account
-        Which one.
-    revoked
-        Whether the archive revoked the permit; False where it cannot: then it holds until its end wherever it was
-        copied to.
-    note
-        What remains to be done, for a person; empty when nothing does.
-    """
-
-    archive: str
-    account: str
-    revoked: bool
-    note: str = ""
-
-
 def login(
     archive_or_url: str,
     *,
@@ -84,6 +69,8 @@ def login(
     force: bool = False,
     interactive: bool | None = None,
     to_file: str | None = None,
+    keep_password: bool | str = False,
+    sources: Mapping[str, str] | None = None,
     **credentials: str | Secret,
 ) -> Identity:
     """Log in now, so that later work asks nobody.
@@ -103,6 +90,11 @@ def login(
     to_file
         Also write credentials and permit, as the archive's own client keeps them, to this file (readable by its owner
         alone); ``"default"`` is where that client looks.
+    keep_password
+        Keep the password in the keyring once the archive has accepted it, so that later logins ask nobody. Where there
+        is no keyring a person is asked once more; ``"file"`` says yes to the wallet's plain file at once.
+    sources
+        As for :func:`session_for`: names of sources of credentials, each with ``try``, ``require`` or ``never``.
     **credentials
         As for :func:`session_for`; the permit goes to the wallet, and the credentials stay in this process until it
         ends, so that renewal asks nobody.
@@ -120,11 +112,19 @@ def login(
         When the login could not be carried out.
     PluginNotInstalledError, PluginClashError
         When no single plugin knows the archive.
+    TypeError
+        When credentials are given together with ``sources``.
+    ValueError
+        When the flow, or a source, is not known.
+    WalletError
+        When the password is to be kept and cannot be.
     """
     from .wallet import Account, default_wallet
 
     credentials = _hidden(credentials)  # at once: a traceback with locals would show them
     archive, realm = _find(archive_or_url)
+    if sources:
+        archive = _with_sources(archive, sources, alone=set(credentials) <= {"username"})
     wallet = default_wallet()
     want = _want(archive, account, realm=realm, interactive=interactive)
     if account is not None:  # whatever the user name is: the permit is kept under this label
@@ -137,45 +137,19 @@ def login(
         want = replace(want, account=named)
     if to_file is not None:
         _client_file(archive)  # before anybody is asked
-    held = wallet.login(want, credentials=credentials or None, flow=flow, force=force, ask_username=not only_name)
+    held = wallet.login(
+        want,
+        credentials=credentials or None,
+        flow=flow,
+        force=force,
+        keep=keep_password,
+        ask_username=not only_name,
+    )
     if to_file is not None:
         _write_client_file(archive, held, wallet.credentials(_want(archive, held.key.account, realm=realm)), to_file)
     return Identity(
         archive=archive.name, account=held.key.account, user=held.grant.identity, expires=moment(held.grant.expires)
     )
-
-
-def logout(archive_or_url: str | None = None, *, account: str | None = None) -> list[LoggedOut]:
-    """Forget permits, and revoke them where the archive can.
-
-    Parameters
-    ----------
-    archive_or_url
-        The archive's name or a URL of it; None: every archive.
-    account
-        Only this account; None: every one.
-
-    Returns
-    -------
-    list of LoggedOut
-        One per account.
-
-    Raises
-    ------
-    PluginNotInstalledError
-        When a URL belongs to no installed plugin.
-    WalletError
-        When the wallet's file cannot be used.
-    """
-    from .wallet import default_wallet
-
-    wallet = default_wallet()
-    if archive_or_url is None:
-        names = sorted({held.key.archive for held in wallet.everything()})
-    else:
-        names = [find_archive(archive_or_url).name if "://" in archive_or_url else archive_or_url]
-    gone = [held for name in names for held in wallet.logout(name, account)]
-    return [_revoked(held) for held in gone]
 
 
 def token(url: str, *, account: str | None = None, min_life: float | str | None = None) -> Secret:
@@ -197,24 +171,74 @@ def token(url: str, *, account: str | None = None, min_life: float | str | None 
 
     Raises
     ------
-    PermitError
+    PermitKindError
         When the archive's permit is a cookie or certificate, not a token.
+    PermitDomainError
+        When the permit excludes this URL, and the archive makes no other one for it.
+    InsecureUrlError
+        When the URL is plain http, where anyone on the way would read the token.
     PermitLifeError
         When no permit lives that long.
     VoAuthError
         When no permit can be had.
     """
-    from .wallet import default_wallet
+    permit = _fitting(url, account, min_life)
+    return permit.token if isinstance(permit, BearerPermit) else permit.value
 
+
+def token_header(url: str, *, account: str | None = None, min_life: float | str | None = None) -> tuple[str, Secret]:
+    """Return the header that carries a token to a URL.
+
+    Parameters
+    ----------
+    url, account, min_life
+        As for :func:`token`.
+
+    Returns
+    -------
+    tuple
+        Its name, and its value as it is sent.
+
+    Raises
+    ------
+    VoAuthError
+        As for :func:`token`.
+    """
+    permit = _fitting(url, account, min_life)
+    ((name, value),) = permit.present(url).headers.items()
+    return name, Secret(value)
+
+
+def _fitting(url: str, account: str | None, min_life: float | str | None) -> BearerPermit | HeaderPermit:
+    """Return the permit that a session would send to a URL, where it is a token."""
     archive, realm = _find(url)
     life = seconds_in(min_life) if min_life is not None else 0.0
-    held = default_wallet().permit(_want(archive, account, realm=realm, min_life=life))
+    held = _sent_there(url, account, life) or _held(archive, account, realm, life)
     permit = held.grant.permit
-    if isinstance(permit, BearerPermit):
-        return permit.token
-    if isinstance(permit, HeaderPermit):
-        return permit.value
-    raise PermitError(f"The permit for {archive.title} is a {permit.kind}, not a token: use a session instead")
+    if isinstance(permit, BearerPermit | HeaderPermit):
+        return permit
+    raise PermitKindError(
+        f"The permit for {archive.title} is a {permit.kind}, not a token: use a session instead", kind=permit.kind
+    )
+
+
+def _held(archive: Archive, account: str | None, realm: str, life: float) -> Held:
+    from .wallet import default_wallet
+
+    return default_wallet().permit(_want(archive, account, realm=realm, min_life=life))
+
+
+def _sent_there(url: str, account: str | None, life: float) -> Held | None:
+    """Return the permit that the edge would give to a request, audience and domains of its own looked at."""
+    if "://" not in url:
+        return None
+    edge = edge_for(Policy(account=account, min_life=life), url, default_registry(), None, {})
+    claim = edge.claim(Target.from_url(url))
+    if claim is None:
+        return None
+    edge.why_undressed(claim)  # raises for plain http
+    dressing = edge.dress(claim)
+    return dressing.held if dressing is not None else None
 
 
 def _client_file(archive: Archive) -> KnownFile:
@@ -230,7 +254,8 @@ def _write_client_file(archive: Archive, held: Held, values: Mapping[str, Secret
     known = _client_file(archive)
     assert known.write is not None
     path = known.path if to_file == "default" else to_file
-    write_protected(path, known.write(values, held.grant), what="The credentials file")
+    place = write_protected(path, known.write(values, held.grant), what="The credentials file")
+    note_written(place, archive=archive.name, account=held.key.account)  # a logout removes it
 
 
 def _want(
@@ -252,36 +277,15 @@ def _want(
     )
 
 
+def _with_sources(archive: Archive, sources: Mapping[str, str], *, alone: bool) -> Archive:
+    if not alone:
+        raise TypeError("where credentials are given no source is asked: leave out `sources`")
+    return replace(archive, sources={**archive.sources, **known_sources(sources, default_registry())})
+
+
 def _hidden(credentials: dict[str, str | Secret]) -> dict[str, str | Secret]:
     return {name: Secret(value) if isinstance(value, str) else value for name, value in credentials.items()}
 
 
 def _is(want: Want, username: str) -> bool:
     return username in (want.account.label, want.account.username)
-
-
-def _revoked(held: Held) -> LoggedOut:
-    from .wallet import default_wallet
-
-    note, revoked = "", False
-    try:
-        archive: Archive | None = default_registry().get(held.key.archive)
-    except KeyError:
-        archive = None
-    if archive is not None:
-        try:
-            revoked = default_wallet().revoke(archive, held)
-        except VoAuthError as error:
-            note = str(error).partition("\n")[0]
-        note = note or _still_set(archive)
-    return LoggedOut(archive=held.key.archive, account=held.key.account, revoked=revoked, note=note)
-
-
-def _still_set(archive: Archive) -> str:
-    import os
-
-    from .credentials.base import FIELDS
-
-    names = (f"{archive.variable_prefix}{name.upper()}{end}" for name in FIELDS for end in ("", "_FILE"))
-    found = [name for name in names if os.environ.get(name)]
-    return f"{', '.join(found)} will log in again: unset it" if found else ""

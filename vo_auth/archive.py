@@ -5,7 +5,6 @@ Everything here is data. What is odd about an archive is a small function on its
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from .domain import Domain, Origin
 from .grant import Flow, Grant, LoginContext, Person
 from .secret import Secret
+from .telling import Tell, Trouble
+from .verdict import Answer, Verdict, judge_named, judge_offered, judge_status
 
 __all__ = [
     "Ambient",
@@ -26,68 +27,17 @@ __all__ = [
     "LoginContext",
     "Pages",
     "Person",
+    "Tell",
     "TokenPlace",
+    "Trouble",
     "Verdict",
     "WhoAmI",
+    "judge_named",
+    "judge_offered",
     "judge_status",
 ]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-
-
-class Verdict(enum.Enum):
-    """What an archive's answer says about the permit."""
-
-    OK = "ok"
-    REFUSED = "refused"  # no permit, a dead one, or (at many archives) one without the right
-    DEAD = "dead permit"  # ended, revoked or not understood; never about rights
-    NOT_ENTITLED = "not entitled"
-    LICENCE = "licence page"
-    LOGIN_PAGE = "login page"
-    ANONYMOUS = "answered as anonymous"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a judge may look at.
-
-    Parameters
-    ----------
-    status
-        The HTTP status.
-    headers
-        Case-insensitive.
-    url
-        The URL that answered.
-    location
-        Where a redirect leads, absolute; empty if it is none.
-    peek
-        ``peek(n)`` returns up to n first bytes of the body, decoded, without consuming them; possibly fewer.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    url: str
-    location: str = ""
-    peek: Callable[[int], bytes] = field(default=lambda _: b"", repr=False)
-
-
-def judge_status(answer: Answer) -> Verdict:
-    """Judge by the status alone: 401, or 403 with a challenge, refuses the permit (RFC 9110, 11.6.1).
-
-    Parameters
-    ----------
-    answer
-        The archive's answer.
-
-    Returns
-    -------
-    Verdict
-        REFUSED, NOT_ENTITLED (403 without a challenge) or OK.
-    """
-    if answer.status == 401 or (answer.status == 403 and "WWW-Authenticate" in answer.headers):
-        return Verdict.REFUSED
-    return Verdict.NOT_ENTITLED if answer.status == 403 else Verdict.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,8 +175,9 @@ class Pages:
 
     Parameters
     ----------
-    register, token, rights, licence, profile
-        https addresses; empty where there is none. ``profile`` is where a licence is accepted.
+    register, token, rights, licence, profile, account
+        https addresses; empty where there is none. ``profile`` is where a licence is accepted, ``account`` where a
+        password is changed and an account unlocked.
     """
 
     register: str = ""
@@ -234,6 +185,7 @@ class Pages:
     rights: str = ""
     licence: str = ""
     profile: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,10 +207,14 @@ class Archive:
     margin
         Seconds before a permit's end from which it is renewed in the background; a fifth of its life if that is
         less.
+    cookies
+        Names of cookies that log in: where the caller set one, it stays, and no permit is added to it.
     silent
         Whether the archive answers an ended permit as if there were none, instead of refusing it.
     judge
         What an answer says about the permit.
+    told
+        Signs by which its answers tell failures apart, beside their status.
     narrow
         Domains that a grant's own content restricts it to; None for no restriction. It can never widen.
     by_audience
@@ -274,7 +230,8 @@ class Archive:
         Issuers (``iss``, RFC 7519, section 4.1.1) whose tokens it takes, exactly as they write themselves; empty:
         those of its own flows.
     account_flows
-        Names of flows, in their order, for accounts that are to log in otherwise; from the user's configuration.
+        Names of the flows to try, in their order, by account; under an empty label for all others. From the user's
+        configuration.
     sources
         Name of a credential source → ``try``, ``require`` or ``never``; from the user's configuration.
     pages
@@ -292,8 +249,10 @@ class Archive:
     flows: tuple[Flow, ...]
     login_origins: tuple[str, ...] = ()
     margin: float = 600.0
+    cookies: tuple[str, ...] = ()
     silent: bool = False
     judge: Callable[[Answer], Verdict] = judge_status
+    told: tuple[Tell, ...] = ()
     narrow: Callable[[Grant], tuple[Domain, ...] | None] | None = None
     by_audience: bool = False
     whoami: WhoAmI | None = None
@@ -322,7 +281,8 @@ class Archive:
             Its label.
         """
         by_name = {flow.name: flow for flow in self.flows}
-        wanted = (by_name.get(name) for name in self.account_flows.get(account, ()))
+        names = self.account_flows.get(account) or self.account_flows.get("", ())
+        wanted = (by_name.get(name) for name in names)
         return tuple(flow for flow in wanted if flow is not None) or self.flows
 
     def credential_origins(self) -> frozenset[Origin]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
-from requests import RequestException, Response
+from requests import RequestException
 
 from .answers import judge
 from .api import Identity
@@ -16,11 +14,11 @@ from .domain import Target
 from .edge import is_anonymous
 from .errors import IdentityUnknownError, PermitDomainError, VoAuthError
 from .flows.text import plain_text
+from .holdings import moment
 from .hops import get_inside, get_once, held_for, is_inside
 from .lookup import find_archive
 from .permit import BearerPermit
 from .registry import default_registry
-from .sent import sent_with
 from .session import AuthSession, session_for
 from .verified import owner_of
 from .wire import drop, peek_into, redirect_target
@@ -30,14 +28,6 @@ __all__ = ["whoami"]
 
 class _SilentError(Exception):
     """Somebody was asked and tells nothing; the text says who and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What somebody said: a name, or an empty one for nobody; of which account's permit."""
-
-    user: str
-    account: str
 
 
 def whoami(url: str, *, account: str | None = None, interactive: bool | None = None) -> Identity | None:
@@ -82,16 +72,15 @@ def whoami(url: str, *, account: str | None = None, interactive: bool | None = N
         if is_url:
             attempts.append(partial(_by_header, session, archive, url))
         attempts.append(partial(_by_signature, session, archive, start))
-        told = _first_told(archive, attempts)
-        if not told.user:
+        user = _first_told(archive, attempts)
+        if not user:
             return None
         held = held_for(session, start)
-    ends = held.grant.expires if held.key.account == told.account else None
-    expires = None if ends is None else datetime.datetime.fromtimestamp(ends, tz=datetime.UTC)
-    return Identity(archive=archive.name, account=told.account, user=told.user, expires=expires)
+    return Identity(archive=archive.name, account=held.key.account, user=user, expires=moment(held.grant.expires))
 
 
-def _first_told(archive: Archive, attempts: list[Callable[[], _Told]]) -> _Told:
+def _first_told(archive: Archive, attempts: list[Callable[[], str]]) -> str:
+    """Return the name that somebody tells first; an empty one is for nobody."""
     silent = []
     for attempt in attempts:
         try:
@@ -106,22 +95,20 @@ def _first_told(archive: Archive, attempts: list[Callable[[], _Told]]) -> _Told:
 # -------------------------------------------------------------------- the archive's own place
 
 
-def _places(session: AuthSession, archive: Archive, start: str) -> list[Callable[[], _Told]]:
+def _places(session: AuthSession, archive: Archive, start: str) -> list[Callable[[], str]]:
     """Return questions to the archive's own place for them: at the URL's origin, then at others with the same login."""
-    whoami = archive.whoami
-    if whoami is None:
+    place = archive.whoami
+    if place is None:
         return []
     claim = session._edge.claim(Target.from_url(start))
     assert claim is not None  # find_archive found it
     realm = claim.match.domain.realm
     origins = [claim.target.origin, *(domain.origin for domain in archive.domains if domain.realm == realm)]
-    urls = dict.fromkeys(f"{origin}{whoami.path}" for origin in origins)
-    return [
-        partial(_by_place, session, archive, url, whoami) for url in urls if is_inside(archive, default_registry(), url)
-    ]
+    urls = dict.fromkeys(f"{origin}{place.path}" for origin in origins)
+    return [partial(_by_place, session, url, place) for url in urls if is_inside(archive, default_registry(), url)]
 
 
-def _by_place(session: AuthSession, archive: Archive, url: str, whoami: WhoAmI) -> _Told:
+def _by_place(session: AuthSession, url: str, place: WhoAmI) -> str:
     try:
         response = get_once(session, url)
     except PermitDomainError:
@@ -138,7 +125,7 @@ def _by_place(session: AuthSession, archive: Archive, url: str, whoami: WhoAmI) 
         peek=peek_into(response),
     )
     try:
-        return _told(whoami.read(answer), response)
+        return plain_text(place.read(answer))
     except ValueError:
         raise _SilentError(f"{url} answers something else (status {response.status_code})") from None
     finally:
@@ -148,37 +135,32 @@ def _by_place(session: AuthSession, archive: Archive, url: str, whoami: WhoAmI) 
 # -------------------------------------------------------------------- any other place
 
 
-def _by_header(session: AuthSession, archive: Archive, url: str) -> _Told:
+def _by_header(session: AuthSession, archive: Archive, url: str) -> str:
     """Look at the answer to a GET. Its header MUST NOT be in an anonymous answer; that it is missing proves nothing."""
     response = get_inside(session, url, archive=archive, registry=default_registry(), accept="*/*")
     with response:  # unread: it may be large
         where = str(Target.from_url(response.url).origin)
         if name := plain_text(response.headers.get("X-VO-Authenticated", "")):
-            return _told(name, response)
+            return name
         if response.status_code == 401:
             raise IdentityUnknownError(
                 f"{archive.title}: {where} refuses the permit, or its owner, with status 401: "
                 f"run `vo-auth login {archive.name} --force`, then check the account's rights"
             )
         if judge(response, archive) is Verdict.ANONYMOUS:
-            return _told("", response)
+            return ""
         if redirect_target(response):
             raise _SilentError(f"{where} leads out of the archive")
         offers = ", and offers a login" if "WWW-Authenticate" in response.headers else ""
         raise _SilentError(f"{where} sends no X-VO-Authenticated (status {response.status_code}{offers})")
 
 
-def _by_signature(session: AuthSession, archive: Archive, url: str) -> _Told:
+def _by_signature(session: AuthSession, archive: Archive, url: str) -> str:
     held = held_for(session, url)
     permit = held.grant.permit
     if not isinstance(permit, BearerPermit):
         raise _SilentError(f"the permit is a {permit.kind}, which nobody signed")
     try:
-        return _Told(owner_of(permit.token, archive), held.key.account)
+        return owner_of(permit.token, archive)
     except ValueError as error:
         raise _SilentError(str(error)) from None
-
-
-def _told(name: str, response: Response) -> _Told:
-    sent = sent_with(response)
-    return _Told(plain_text(name), sent.account if sent else "")

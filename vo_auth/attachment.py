@@ -59,7 +59,7 @@ class Attachment:
         PluginNotInstalledError
             When the URL belongs to a known archive whose plugin is not installed.
         """
-        policy = Policy(account=self.account, required=self.required, interactive=self.interactive)
+        policy = Policy(account=self.account, required=self.required, interactive=self.interactive, is_session=True)
         return edge_for(policy, self.url, self.registry, None, {})
 
 

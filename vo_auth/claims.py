@@ -37,6 +37,11 @@ class Policy:
         Whether a person may be asked, for the named archive alone: True, False, or None to look.
     min_life
         Seconds that a permit of the named archive must still hold.
+    wait_for_login
+        Seconds to wait for a login in another process, where the named archive's permit has ended and nobody can be
+        asked; None: as the environment says.
+    is_session
+        Whether it is made for work, of which nobody knows how long it takes; not for one request.
     """
 
     archive: str = ""
@@ -45,6 +50,8 @@ class Policy:
     required: bool = True
     interactive: bool | None = None
     min_life: float = 0.0
+    wait_for_login: float | None = None
+    is_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ class NoHttpsError(InsecureUrlError):
     """A URL was asked by plain http; its https form, where the permit would go, does not answer."""
 
 
-def no_https(claim: Claim, request: PreparedRequest, error: Exception) -> NoHttpsError:
+def no_https(claim: Claim, request: PreparedRequest | None, error: Exception) -> NoHttpsError:
     """Return the error for a service that its tables name with http, and that https does not reach."""
     https_url = f"{claim.target.origin}{claim.target.path}"  # neither userinfo nor query
     return NoHttpsError(

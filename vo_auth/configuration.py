@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .archive import Archive, Flow
+from .archive import Archive, Flow, Pages
 from .domain import Domain
 from .errors import ConfigurationError
 
@@ -21,7 +21,7 @@ __all__ = ["Configuration", "read_configuration"]
 
 _LIMIT = 256 * 1024
 _SECRETS = ("username", "password", "token", "cookie", "certificate", "client_secret")
-_ARCHIVE_KEYS = ("accounts", "domains", "flows", "groups", "insecure_origins")
+_ARCHIVE_KEYS = ("accounts", "domains", "flows", "groups", "insecure_origins", "issuers", "pages", "sources")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,13 @@ class Configuration:
         The file, for messages.
     archives
         The tables ``[archive.NAME]``, by name.
+    sources
+        The table ``[sources]``: what to do with each source of credentials, for every archive.
     """
 
     path: Path | None = None
     archives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def applied(self, archive: Archive) -> Archive:
         """Return an archive as the user has configured it.
@@ -57,6 +60,8 @@ class Configuration:
         ConfigurationError
             When its table has an unknown key, or a value that makes no sense.
         """
+        if self.sources:
+            archive = replace(archive, sources={**archive.sources, **self.sources})
         table = self.archives.get(archive.name)
         if not table:
             return archive
@@ -89,12 +94,16 @@ def read_configuration() -> Configuration:
         content = tomllib.loads(_text(path))
     except (ValueError, RecursionError) as error:  # of tomllib, and what is no UTF-8; it names line and column
         raise ConfigurationError(f"The configuration file {path} is not TOML: {error}") from None
-    unknown = sorted(set(content) - {"archive"})
+    unknown = sorted(set(content) - {"archive", "sources"})
     archives = content.get("archive", {})
     if unknown or not isinstance(archives, dict) or not all(isinstance(table, dict) for table in archives.values()):
         what = f"it has {', '.join(map(repr, unknown))}" if unknown else "[archive] is no table of tables"
-        raise ConfigurationError(f"The configuration file {path} has tables [archive.NAME] alone: {what}")
-    return Configuration(path=path, archives=archives)
+        raise ConfigurationError(f"The configuration file {path} has tables [archive.NAME] and [sources] alone: {what}")
+    try:
+        sources = _modes(content.get("sources", {}))
+    except ValueError as error:
+        raise ConfigurationError(f"The configuration file {path}: {error}") from None
+    return Configuration(path=path, archives=archives, sources=sources)
 
 
 def _place() -> Path | None:
@@ -134,18 +143,18 @@ def _check(status: os.stat_result, path: Path) -> None:
 
 def _applied(archive: Archive, table: Mapping[str, Any]) -> Archive:
     options = {name: value for name, value in table.items() if name not in _ARCHIVE_KEYS}
-    flows = _ordered(_configured(archive.flows, options), table.get("flows"), archive)
     accounts = _table(table, "accounts")
-    orders = {
-        label: tuple(flow.name for flow in _ordered(flows, _table(accounts, label).get("flows"), archive))
-        for label in accounts
-    }
+    orders = {label: _order(_table(accounts, label).get("flows"), archive) for label in accounts}
+    orders[""] = _order(table.get("flows"), archive)
     return replace(
         archive,
-        flows=flows,
+        flows=_configured(archive.flows, options),
         domains=_domains(archive.domains, _list(table, "domains"), _list(table, "insecure_origins")),
         groups=_url(table, "groups") or archive.groups,
-        account_flows={**archive.account_flows, **orders},
+        pages=_pages(archive.pages, _table(table, "pages")),
+        issuers=_texts(table, "issuers") or archive.issuers,
+        account_flows={**archive.account_flows, **{label: names for label, names in orders.items() if names}},
+        sources={**archive.sources, **_modes(table.get("sources", {}))},
     )
 
 
@@ -166,15 +175,14 @@ def _with_options(flow: Flow, options: Mapping[str, Any]) -> Flow:
     return configured
 
 
-def _ordered(flows: tuple[Flow, ...], names: Any, archive: Archive) -> tuple[Flow, ...]:
-    """Return the flows of these names, in this order; all of them where none is named."""
+def _order(names: Any, archive: Archive) -> tuple[str, ...]:
+    """Return the names of flows in the order in which they are to be tried; empty where nothing is said of it."""
     if names is None:
-        return flows
-    by_name = {flow.name: flow for flow in flows}
-    if not isinstance(names, list) or not names or any(name not in by_name for name in names):
-        known = ", ".join(repr(name) for name in by_name)
-        raise ValueError(f"'flows' is a list of flows of {archive.title}; there are {known}")
-    return tuple(by_name[name] for name in dict.fromkeys(names))
+        return ()
+    known = [flow.name for flow in archive.flows]
+    if not isinstance(names, list) or not names or any(name not in known for name in names):
+        raise ValueError(f"'flows' is a list of flows of {archive.title}; there are {', '.join(map(repr, known))}")
+    return tuple(dict.fromkeys(names))
 
 
 def _domains(declared: tuple[Domain, ...], added: list[Any], insecure: list[Any]) -> tuple[Domain, ...]:
@@ -204,6 +212,14 @@ def _domain(item: Any) -> Domain:
     return Domain(**{**item, **lists})
 
 
+def _pages(declared: Pages, table: Mapping[str, Any]) -> Pages:
+    known = [item.name for item in fields(Pages)]
+    for name in table:
+        if name not in known:
+            raise ValueError(f"'pages' has {', '.join(known)}; there is no {name!r}")
+    return replace(declared, **{name: _url(table, name) for name in table})
+
+
 def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = table.get(name, {})
     if not isinstance(value, dict):
@@ -216,6 +232,21 @@ def _list(table: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f"{name!r} is a list")  # noqa: TRY004 - as above
     return value
+
+
+def _modes(value: object) -> dict[str, str]:
+    if value == {}:
+        return {}
+    from .credentials.modes import checked_modes
+
+    return checked_modes(value)
+
+
+def _texts(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = _list(table, name)
+    if not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{name!r} is a list of texts")
+    return tuple(value)
 
 
 def _url(table: Mapping[str, Any], name: str) -> str:

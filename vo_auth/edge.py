@@ -6,6 +6,7 @@ import contextvars
 import logging
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from .errors import (
     CredentialsNotFoundError,
     InsecureOriginWarning,
     InsecureUrlError,
+    PermitEndWarning,
     PromptCancelledError,
     VoAuthError,
     VoAuthWarning,
@@ -31,7 +33,7 @@ from .wire import KeptCookies
 if TYPE_CHECKING:
     from .wallet import Held, Key, Wallet, Want
 
-__all__ = ["Edge", "anonymous", "is_anonymous"]
+__all__ = ["Edge", "anonymous", "forget_cookies", "is_anonymous"]
 
 _LOG = logging.getLogger("vo_auth.edge")
 _ANONYMOUS: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_anonymous", default=False)
@@ -99,6 +101,7 @@ class Edge:
         self._said: set[tuple[object, ...]] = set()
         self._guard = threading.Lock()
         self._lost = False
+        _EDGES.add(self)
 
     def lost_credentials(self) -> None:
         """Note that the session's own credentials stayed behind when it was pickled."""
@@ -183,6 +186,7 @@ class Edge:
         except (CredentialsNotFoundError, PromptCancelledError) as error:
             if self._is_required(archive):
                 raise
+            _LOG.debug("%s of %s: no permit", claim.match.domain, archive.name)
             self.say_once(AnonymousWarning, archive.name, f"{_first_line(error)} The request goes anonymously.")
             return None
         self._bind(claim.match, want, wallet, held)
@@ -190,6 +194,13 @@ class Edge:
             want, held = self._for_this_service(claim, want, wallet)
         if claim.match.domain.insecure:
             self._announce(claim)
+        _LOG.debug(
+            "%s of %s: %s permit of account %r",
+            claim.match.domain,
+            archive.name,
+            held.grant.permit.kind,
+            held.key.account,
+        )
         return self._checked(Dressing(claim, want, held, wallet))
 
     def refused(self, dressing: Dressing, *, dead: bool) -> Dressing | None:
@@ -200,7 +211,12 @@ class Edge:
         VoAuthError
             When no other permit can be had, or it excludes the target.
         """
-        return self.again(dressing, dressing.wallet.refused(dressing.want, dressing.held, dead=dead))
+        another = dressing.wallet.refused(dressing.want, dressing.held, dead=dead)
+        what = (
+            "it is about rights, or nothing makes another one" if another is None else "it goes again with another one"
+        )
+        _LOG.debug("%s refused the permit: %s", dressing.archive.name, what)
+        return self.again(dressing, another)
 
     def again(self, dressing: Dressing, held: Held | None) -> Dressing | None:
         """Return the dressing with another permit, or None without one.
@@ -267,9 +283,10 @@ class Edge:
         known = self._wants.get((match.archive.name, match.domain.realm))
         if known is not None:
             return known
-        from .wallet import Want
+        from .wallet import Want, wait_in_environment
 
         named = match.archive.name == self.policy.archive
+        asked = self.policy.wait_for_login
         wallet = self._own_wallet(match.archive.name) or self._wallet()
         want = Want(
             archive=match.archive,
@@ -277,6 +294,7 @@ class Edge:
             realm=match.domain.realm,
             interactive=self.policy.interactive if named and self.policy.required else False,
             min_life=self.policy.min_life if named else 0.0,
+            wait=(wait_in_environment() if asked is None else asked) if named and self.policy.required else 0.0,
         )
         return want, wallet
 
@@ -288,6 +306,8 @@ class Edge:
         if held.key.account and not want.account.label:
             want = replace(want, account=replace(want.account, label=held.key.account))
         self._wants[key] = (want, wallet)
+        if self.policy.is_session and not want.min_life and (text := wallet.foretell(want, held)):
+            self.say_once(PermitEndWarning, key, text)
 
     def _checked(self, dressing: Dressing) -> Dressing:
         """Return the dressing if the permit, by its own words, may go to the target."""
@@ -356,3 +376,18 @@ class Edge:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
+
+
+_EDGES: weakref.WeakSet[Edge] = weakref.WeakSet()
+
+
+def forget_cookies(archive: str, account: str | None) -> None:
+    """Drop what all sessions of this process keep of an archive's cookies.
+
+    Parameters
+    ----------
+    archive, account
+        Whose; None for every account.
+    """
+    for edge in list(_EDGES):
+        edge.cookies.forget(archive, account)

@@ -13,18 +13,26 @@
         │   ├── CredentialsNotFoundError
         │   ├── UnusableCredentialsError
         │   ├── CredentialsRejectedError
+        │   │   ├── AccountLockedError  whoever tries again makes it worse
+        │   │   ├── SecondFactorError   the password alone is not enough
+        │   │   └── NotEntitledError    the account may not log in here
         │   └── PromptCancelledError
         ├── LoginError
-        │   ├── LoginUnreachableError   network, proxy, TLS, or a server in trouble: worth another try
+        │   ├── LoginUnreachableError   no network, or a server in trouble: worth another try
+        │   │   ├── LoginProxyError     the proxy does not let it through
+        │   │   └── LoginCertificateError the server's certificate is not trusted
+        │   │       └── ClockError      by this machine's clock it is not valid
         │   ├── LoginAnswerError        an answer that is not what the flow expects, or a redirect
         │   └── LoginInProgressError    another process waits for a person
         ├── PermitError
         │   ├── PermitExpiredError
         │   ├── PermitLifeError         it would end before ``min_life``
-        │   └── PermitDomainError       the permit itself excludes this URL
+        │   ├── PermitDomainError       the permit itself excludes this URL
+        │   └── PermitKindError         a token was wanted where the permit is something else
         ├── AnswerError
         │   ├── LoginPageError
         │   ├── LicenceRequiredError
+        │   ├── AddressBlockedError     this machine's network address is refused
         │   └── IdentityUnknownError    it does not say whose permit it was sent
         ├── GroupsError
         │   ├── GroupsServiceUnknownError no group membership service is known, or it is outside the archive
@@ -45,9 +53,11 @@
         ├── InsecureOriginWarning       a permit goes over plain http, as the user's own configuration wants
         ├── AnonymousWarning            a request went without a permit where one was conceivable
         ├── RefusedWarning              the archive refused a good permit: it is about rights
+        │   └── NotEntitledWarning      it knows the account, which has no right to this
         ├── CallerHeaderWarning         the caller's own Authorization header was left in place
         ├── DownloadWarning             something about a download that a user should know
         ├── RenewalWarning              a renewal failed and will be tried again
+        ├── PermitEndWarning            a permit will end, and nothing at hand renews it
         ├── WalletWarning               something about the wallet's file
         └── PluginWarning               a plugin was left out
 
@@ -64,11 +74,14 @@ from typing import Any
 from requests import RequestException
 
 __all__ = [
+    "AccountLockedError",
+    "AddressBlockedError",
     "AnonymousWarning",
     "AnswerError",
     "AttachError",
     "BodyNotReplayableError",
     "CallerHeaderWarning",
+    "ClockError",
     "ConfigurationError",
     "CredentialsError",
     "CredentialsNotFoundError",
@@ -87,14 +100,20 @@ __all__ = [
     "InsecureUrlError",
     "LicenceRequiredError",
     "LoginAnswerError",
+    "LoginCertificateError",
     "LoginError",
     "LoginInProgressError",
     "LoginPageError",
+    "LoginProxyError",
     "LoginUnreachableError",
     "MissingDependencyError",
+    "NotEntitledError",
+    "NotEntitledWarning",
     "PermitDomainError",
+    "PermitEndWarning",
     "PermitError",
     "PermitExpiredError",
+    "PermitKindError",
     "PermitLifeError",
     "PluginClashError",
     "PluginError",
@@ -103,6 +122,7 @@ __all__ = [
     "PromptCancelledError",
     "RefusedWarning",
     "RenewalWarning",
+    "SecondFactorError",
     "TransferError",
     "UnusableCredentialsError",
     "VoAuthError",
@@ -180,6 +200,18 @@ class CredentialsRejectedError(CredentialsError):
     """The archive did not accept the credentials; the same ones are not sent again for a while."""
 
 
+class AccountLockedError(CredentialsRejectedError):
+    """The archive has locked the account; every further attempt makes that worse."""
+
+
+class SecondFactorError(CredentialsRejectedError):
+    """The archive wants a second factor beside the password, which only a person can give."""
+
+
+class NotEntitledError(CredentialsRejectedError):
+    """The archive knows the account, which may not log in to this service."""
+
+
 class PromptCancelledError(CredentialsError):
     """The person who was asked declined; not asked again in this process except by ``login()``."""
 
@@ -202,6 +234,18 @@ class LoginUnreachableError(LoginError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class LoginProxyError(LoginUnreachableError):
+    """The proxy between this machine and the login endpoint does not let the login through."""
+
+
+class LoginCertificateError(LoginUnreachableError):
+    """The certificate of the login endpoint is not trusted: somebody is in between, or an authority is missing here."""
+
+
+class ClockError(LoginCertificateError):
+    """The certificate of the login endpoint is not valid at the time that this machine's clock says."""
 
 
 class LoginAnswerError(LoginError):
@@ -242,6 +286,24 @@ class PermitDomainError(PermitError):
     """The permit's own list of domains or audiences excludes this URL."""
 
 
+class PermitKindError(PermitError):
+    """A token was asked for where the archive's permit is a cookie, a certificate or a password.
+
+    Parameters
+    ----------
+    message
+        What to do, in one line.
+    kind
+        What the permit is.
+    **options
+        As for ``requests.RequestException``.
+    """
+
+    def __init__(self, message: str, *, kind: str = "", **options: Any) -> None:
+        super().__init__(message, **options)
+        self.kind = kind
+
+
 class AnswerError(VoAuthError):
     """The archive answered something that is not data."""
 
@@ -266,6 +328,10 @@ class LicenceRequiredError(AnswerError):
     def __init__(self, message: str, *, licence_url: str = "", **options: Any) -> None:
         super().__init__(message, **options)
         self.licence_url = licence_url
+
+
+class AddressBlockedError(AnswerError):
+    """The archive refuses this machine's network address, whoever logs in from it."""
 
 
 class IdentityUnknownError(AnswerError):
@@ -381,6 +447,10 @@ class RefusedWarning(VoAuthWarning):
     """A good permit was refused: the account is not entitled, or the permit was revoked."""
 
 
+class NotEntitledWarning(RefusedWarning):
+    """The archive knows the account, which has no right to what was asked for; another login would not help."""
+
+
 class CallerHeaderWarning(VoAuthWarning):
     """The caller's own Authorization header was left in place."""
 
@@ -391,6 +461,10 @@ class DownloadWarning(VoAuthWarning):
 
 class RenewalWarning(VoAuthWarning):
     """A renewal failed; the permit still holds and the renewal will be tried again."""
+
+
+class PermitEndWarning(VoAuthWarning):
+    """A permit will end, and nothing at hand renews it: work that takes longer stops then."""
 
 
 class WalletWarning(VoAuthWarning):

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from requests import Response
 
-from .domain import Target
-from .edge import is_anonymous
-from .errors import VoAuthError
+from .decision import Decision, decide
+from .inquiry import ServerWord, ask_server
 from .registry import default_registry
 from .sent import sent_with
-from .wire import secure_url
-
-if TYPE_CHECKING:
-    from .registry import Match
+from .wire import bare_url
 
 __all__ = ["Explanation", "Hop", "explain"]
 
@@ -65,19 +59,27 @@ class Explanation:
     ----------
     hops
         In the order of the requests.
+    decision
+        For a URL: everything that was looked at.
+    said
+        What the server said, where it was asked.
     """
 
     hops: tuple[Hop, ...]
+    decision: Decision | None = None
+    said: ServerWord | None = None
 
     def __str__(self) -> str:
-        return "\n".join(str(hop).strip() for hop in self.hops)
+        if self.decision is None:
+            return "\n".join(str(hop).strip() for hop in self.hops)
+        return f"{self.decision}\n{self.said}" if self.said else str(self.decision)
 
 
-def explain(url_or_response: str | Response, *, account: str | None = None) -> Explanation:
+def explain(url_or_response: str | Response, *, account: str | None = None, ask: bool = False) -> Explanation:
     """Say what a request to a URL would get, or what the requests of a response were really sent with.
 
-    For a URL nothing is sent, and nobody is asked. ``response.request`` never shows the permit, because it ends in
-    caches, logs and tracebacks; this does, by its kind.
+    For a URL nothing is sent, unless ``ask`` says so, and nobody is asked. ``response.request`` never shows the permit,
+    because it ends in caches, logs and tracebacks; this does, by its kind.
 
     Parameters
     ----------
@@ -85,11 +87,14 @@ def explain(url_or_response: str | Response, *, account: str | None = None) -> E
         A URL, or a response of a session of ours, an attached one included, also after pickling.
     account
         For a URL: the account's label; None for the archive's default account.
+    ask
+        For a URL of an archive: also send one GET with the permit, and tell what the server says.
 
     Returns
     -------
     Explanation
-        One hop for a URL; for a response one per redirect and one for the answer.
+        One hop for a URL, with the whole decision; for a response one per redirect and one for the answer. Its text is
+        the same on every run, as long as nothing changes.
 
     Raises
     ------
@@ -102,7 +107,19 @@ def explain(url_or_response: str | Response, *, account: str | None = None) -> E
     """
     if isinstance(url_or_response, Response):
         return Explanation(hops=tuple(_sent(response) for response in (*url_or_response.history, url_or_response)))
-    return Explanation(hops=(_decision(url_or_response, account),))
+    registry = default_registry()
+    decision = decide(url_or_response, account=account, registry=registry)
+    hop = Hop(
+        url=decision.url,
+        archive=decision.archive,
+        account=decision.account if decision.permit else "",
+        permit=decision.permit,
+        why=decision.why,
+    )
+    said = None
+    if ask and decision.domain:
+        said = ask_server(url_or_response, registry.get(decision.archive), account=account)
+    return Explanation(hops=(hop,), decision=decision, said=said)
 
 
 def _sent(response: Response) -> Hop:
@@ -111,47 +128,10 @@ def _sent(response: Response) -> Hop:
         raise ValueError("this response was brought by a session that vo_auth knows nothing of")
     return Hop(
         method=response.request.method or "",
-        url=_bare(response.url),
+        url=bare_url(response.url),
         status=response.status_code,
         archive=sent.archive,
         account=sent.account,
         permit=sent.permit,
         why=sent.why,
     )
-
-
-def _decision(url: str, account: str | None) -> Hop:
-    registry = default_registry()
-    target = Target.from_url(url)
-    match, plain, secure = registry.find(target), False, target.secured()
-    if match is None and secure is not None:
-        match, plain = registry.find(secure), True
-    if match is None:
-        missing = registry.missing((secure or target).origin)
-        why = f"its plugin is not installed: pip install {missing.distribution}" if missing else "no archive claims it"
-        return Hop(url=_bare(url), archive=missing.name if missing else "", why=why)
-    if is_anonymous():
-        return Hop(url=_bare(url), archive=match.archive.name, why="vo_auth.anonymous() is in force")
-    if plain and not match.domain.upgrade_http:
-        return Hop(url=_bare(url), archive=match.archive.name, why="it is plain http, which anyone on the way reads")
-    return _foreseen(_bare(secure_url(url) if plain else url), match, account)
-
-
-def _foreseen(url: str, match: Match, label: str | None) -> Hop:
-    from .wallet import Want, default_wallet
-
-    wallet = default_wallet()
-    claim = f"{match.domain} of {match.distribution}"
-    try:
-        account = wallet.account(match.archive, label)
-        want = Want(archive=match.archive, account=account, realm=match.domain.realm, interactive=False)
-        name, kind, how = wallet.foresee(want)
-    except VoAuthError as error:
-        first = str(error).partition("\n")[0]
-        return Hop(url=url, archive=match.archive.name, why=f"{claim}; {first}")
-    return Hop(url=url, archive=match.archive.name, account=name, permit=kind, why=f"{claim}; {how}")
-
-
-def _bare(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -6,7 +6,7 @@ import datetime
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .archive import Archive
 from .errors import VoAuthError
@@ -15,7 +15,7 @@ from .registry import Registry, default_registry
 if TYPE_CHECKING:
     from .wallet import Held, Wallet
 
-__all__ = ["HeldPermit", "HeldPermits", "insecure_origins", "moment", "status", "text_of_life"]
+__all__ = ["HeldPermit", "HeldPermits", "cells", "insecure_origins", "moment", "status", "text_of_life"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class HeldPermit:
     flow, origin
         How it was obtained, and where the credentials were found.
     kept
-        ``file`` or ``memory``.
+        ``encrypted file``, ``plain file`` or ``memory``.
     expires
         When it ends; None where that is not known.
     seconds_left
@@ -73,6 +73,8 @@ class HeldPermits(list[HeldPermit]):
         By archive: the origins that the user's own configuration names as insecure, also of archives without a permit.
     """
 
+    COLUMNS: ClassVar = ("archive", "account", "user", "permit", "state", "left", "renews", "kept in", "from")
+
     def __init__(
         self, permits: Iterable[HeldPermit] = (), *, insecure_origins: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
@@ -80,7 +82,7 @@ class HeldPermits(list[HeldPermit]):
         self.insecure_origins = dict(insecure_origins or {})
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+        head = "".join(f"<th>{name}</th>" for name in self.COLUMNS)
         rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells(one))}</tr>" for one in self)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
         if not self:
@@ -94,9 +96,6 @@ class HeldPermits(list[HeldPermit]):
             "because your configuration names it in insecure_origins."
             for archive, origins in sorted(self.insecure_origins.items())
         ]
-
-
-_COLUMNS = ("archive", "account", "user", "permit", "state", "left", "renews", "kept in", "from")
 
 
 def cells(item: HeldPermit) -> tuple[str, ...]:
@@ -188,7 +187,7 @@ def _shown(wallet: Wallet, archive: Archive | None, held: Held, insecure: tuple[
         state=wallet.state(archive, held).value if archive else "unknown",
         flow=held.flow,
         origin=held.origin,
-        kept="file" if held.stored else "memory",
+        kept=wallet.kept(held),
         expires=moment(held.grant.expires),
         seconds_left=wallet.seconds_left(held.key.archive, held),
         renews=moment(_renewal(wallet, archive, held)) if archive else None,

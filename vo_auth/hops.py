@@ -94,13 +94,13 @@ def get_inside(
         When no answer could be had.
     """
     query: list[tuple[str, str]] | None = list(params)
-    for step in range(_MOST + 1):
+    for _ in range(_MOST + 1):
         response = get_once(session, url, params=query, headers={"Accept": accept})
         location = redirect_target(response)
         if not location:
             return response
         drop(response)
-        if step == _MOST or not is_inside(archive, registry, location):
+        if not is_inside(archive, registry, location):
             break
         url, query = location, None
     return response

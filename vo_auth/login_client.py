@@ -30,6 +30,7 @@ from ._version import USER_AGENT
 from .clock import Clock, skew_of
 from .domain import Origin
 from .errors import LoginAnswerError, LoginError, LoginUnreachableError
+from .unreachable import login_failure
 
 __all__ = ["LoginAnswer", "LoginClient", "mask_login_urls", "parse_date"]
 
@@ -163,6 +164,8 @@ class LoginClient:
         How many requests have been sent.
     skew
         Seconds by which the server's clock is ahead of this machine's, as the last answer's Date tells.
+    last_answer
+        The last whole answer; None while there is none. Its body is a secret.
     """
 
     def __init__(
@@ -181,6 +184,7 @@ class LoginClient:
         self.origins = frozenset(origins)
         self.deadline = deadline
         self.requests_sent = 0
+        self.last_answer: LoginAnswer | None = None
         self._watch = _Watch()
         self._session = requests.Session()
         self._session.trust_env = False  # no netrc; proxies and CA are looked up below
@@ -246,10 +250,11 @@ class LoginClient:
             except _TooLargeError:
                 failure = LoginAnswerError(f"{self.title}: {origin} answered more than {_LIMIT} bytes to a login")
             except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
-                failure = _failure(self.title, origin, requests.Timeout() if self._watch.has_cut else error)
+                failure = login_failure(self.title, origin, requests.Timeout() if self._watch.has_cut else error)
         if failure is not None:  # raised out here: the frames that saw the secrets are gone
             raise failure
         assert answer is not None
+        self.last_answer = answer
         self._judge(origin, answer)
         return answer
 
@@ -379,23 +384,3 @@ class _Basic(requests.auth.AuthBase):
 
 def _basic(auth: tuple[str, str] | None) -> _Basic | None:
     return _Basic(*auth) if auth else None
-
-
-def _failure(title: str, origin: Origin, error: Exception) -> LoginError:
-    """Say what happened without the error's own text, which holds the URL with its query."""
-    if isinstance(error, ValueError):  # InvalidHeader, InvalidURL, UnicodeError
-        return LoginAnswerError(f"{title}: the login request cannot be written; do the credentials hold a line end?")
-    if not isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
-        return LoginError(
-            f"{title}: the login at {origin} cannot be tried: {error.strerror or 'a file is missing'}; "  # type: ignore[attr-defined]
-            "check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
-        )
-    if isinstance(error, requests.exceptions.ProxyError):
-        what = "the proxy in HTTPS_PROXY does not let it through"
-    elif isinstance(error, requests.exceptions.SSLError):
-        what = "its certificate is not trusted (TLS interception? then set REQUESTS_CA_BUNDLE)"
-    elif isinstance(error, requests.exceptions.Timeout):
-        what = "no answer in time"
-    else:
-        what = "no connection"
-    return LoginUnreachableError(f"{title}: the login at {origin} cannot be reached ({what}); try again later")

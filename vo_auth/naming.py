@@ -17,13 +17,34 @@ from .secret import Secret
 if TYPE_CHECKING:
     from .wallet import Wallet
 
-__all__ = ["edge_for"]
+__all__ = ["edge_for", "known_sources"]
 
 
 def edge_for(
-    policy: Policy, url: str | None, registry: Registry, wallet: Wallet | None, credentials: Mapping[str, str | Secret]
+    policy: Policy,
+    url: str | None,
+    registry: Registry,
+    wallet: Wallet | None,
+    credentials: Mapping[str, str | Secret],
+    *,
+    sources: Mapping[str, str] | None = None,
 ) -> Edge:
     """Return the edge of a session made for a URL, with credentials of its own or without.
+
+    Parameters
+    ----------
+    policy
+        What else the session was made for.
+    url
+        The URL; None: no archive is named.
+    registry
+        Which archive a URL belongs to.
+    wallet
+        Where permits come from; None: the wallet that the process shares.
+    credentials
+        The session's own.
+    sources
+        What to do with each source of credentials, before what the user's configuration says.
 
     Raises
     ------
@@ -32,8 +53,10 @@ def edge_for(
     UnusableCredentialsError
         When the file of credentials cannot be used.
     ValueError
-        When credentials are given for a URL where a permit would be readable.
+        When credentials are given for a URL where a permit would be readable, or a source is not known.
     """
+    if sources:
+        registry = _WithSources(registry, known_sources(sources, registry))
     if url is None:
         return Edge(policy, registry, _given(wallet))
     archive, origin = _named(url, registry, required=policy.required)
@@ -91,6 +114,51 @@ def _private_wallet(credentials: Mapping[str, str | Secret], archive: Archive) -
         return Wallet(None, [source])
 
     return make
+
+
+def known_sources(sources: Mapping[str, str], registry: Registry) -> dict[str, str]:
+    """Return what is to be done with sources of credentials, as far as there are such sources.
+
+    Parameters
+    ----------
+    sources
+        Names of sources, each with ``try``, ``require`` or ``never``.
+    registry
+        Which sources the plugins bring.
+
+    Raises
+    ------
+    ValueError
+        When a name or a value is not known.
+    """
+    from .credentials.modes import checked_modes, checked_names
+
+    modes = checked_modes(sources)
+    checked_names(modes, [source.name for source in registry.credential_sources()])
+    return modes
+
+
+class _WithSources(Registry):
+    """A registry whose archives know what one session wants of the sources of credentials."""
+
+    def __init__(self, registry: Registry, sources: Mapping[str, str]) -> None:
+        super().__init__([])
+        self._inner = registry
+        self._sources = sources
+        self._changed: dict[int, tuple[Match, Match]] = {}
+
+    def find(self, target: Target) -> Match | None:
+        match = self._inner.find(target)
+        if match is None:
+            return None
+        known = self._changed.get(id(match))
+        if known is None:  # with the original, so that its id is not given to another one
+            archive = replace(match.archive, sources={**match.archive.sources, **self._sources})
+            known = self._changed[id(match)] = match, replace(match, archive=archive)
+        return known[1]
+
+    def missing(self, origin: Origin) -> Any:
+        return self._inner.missing(origin)
 
 
 class _Widened(Registry):

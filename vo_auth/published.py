@@ -48,10 +48,11 @@ PUBLISHED = (
     Published("ia2", "IA2 (INAF)", "vo-auth-ia2", ("https://archives.ia2.inaf.it",)),
     Published(
         "cadc",
-        "Canadian Astronomy Data Centre",
+        "CADC",
         "vo-auth-cadc",
         (
             "https://ws.cadc-ccda.hia-iha.nrc-cnrc.gc.ca",
+            "https://www.cadc-ccda.hia-iha.nrc-cnrc.gc.ca",
             "https://ws-cadc.canfar.net",
             "https://ws-uv.canfar.net",
             "https://ws-sf.canfar.net",

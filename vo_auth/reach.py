@@ -9,10 +9,10 @@ from typing import Any
 
 from .archive import Archive, Grant
 from .domain import Domain, Target
-from .flows import read_claims
+from .flows.jwt import read_claims
 from .permit import BearerPermit
 
-__all__ = ["Reach", "reach_of", "resource_of"]
+__all__ = ["Reach", "is_for", "reach_of", "resource_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,9 @@ class Reach:
         if any(name in domain.audience for name in self.audience):
             return True
         addresses = [name for name in self.audience if "://" in name]
-        if any(_covers(address, target) for address in addresses):
+        # where the user wants plain http, the service is the one that its https address names
+        targets = [target, *([secure] if domain.insecure and (secure := target.secured()) else [])]
+        if any(_covers(address, place) for address in addresses for place in targets):
             return True
         return not domain.audience and len(addresses) < len(self.audience)
 
@@ -81,6 +83,26 @@ def reach_of(archive: Archive, grant: Grant) -> Reach:
     return Reach(domains=domains, audience=audience)
 
 
+def is_for(archive: Archive, claims: Mapping[str, Any]) -> bool:
+    """Say whether a token that nobody chose for an archive names it as its audience; one without audience names all.
+
+    Here a name that nobody can place excludes the archive. Where tokens are guarded by their audience at every
+    request, one service of the archive is enough; elsewhere it must be all of them.
+
+    Parameters
+    ----------
+    archive
+        The archive.
+    claims
+        Of the token (RFC 7519, section 4.1.3).
+    """
+    audience = _audience(claims)
+    if audience is None:
+        return "aud" not in claims
+    named = [_names(audience, domain) for domain in archive.domains]
+    return any(named) if archive.by_audience else all(named)
+
+
 def resource_of(domain: Domain) -> str:
     """Return what to call a domain when a token for it is asked for (RFC 8707, section 2)."""
     return domain.audience[0] if domain.audience else str(domain)
@@ -92,6 +114,11 @@ def _audience(claims: Mapping[str, Any]) -> tuple[str, ...] | None:
     if not isinstance(names, list | tuple):
         return None
     return tuple(name for name in names if isinstance(name, str)) or None
+
+
+def _names(audience: tuple[str, ...], domain: Domain) -> bool:
+    target = Target.from_url(str(domain))
+    return any(name in domain.audience or ("://" in name and _covers(name, target)) for name in audience)
 
 
 def _covers(address: str, target: Target) -> bool:

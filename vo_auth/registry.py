@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from .configuration import read_configuration
 from .domain import Domain, Origin, Target
 from .errors import MissingDependencyError, PluginClashError, PluginWarning
 from .published import PUBLISHED, Published
+from .trace import trace_if_asked
 
 if TYPE_CHECKING:
     from .credentials import CredentialSource
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Match", "Plugin", "Registry", "default_registry"]
 
 _GROUP = "vo_auth"
+_LOG = logging.getLogger("vo_auth.registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,7 @@ class Registry:
             if problem:
                 self._problems.append(f"{_named(plugin)} is left out: {problem}")
             self._plugins.append(replace(plugin, problem=problem))
+            _LOG.debug("%s: %s", _named(plugin), f"left out ({problem})" if problem else "loaded")
         found = [(plugin, configuration.applied(item)) for plugin, item in self._declared()]
         for plugin, archive in found:  # out here: what a faulty configuration breaks is not loaded by half
             self._take(plugin, archive)
@@ -348,4 +352,5 @@ def _published() -> dict[Origin, Published]:
 @functools.cache
 def default_registry() -> Registry:
     """Return the registry of the installed plugins, which all sessions of this process share."""
+    trace_if_asked()  # whatever is done with vo_auth begins here
     return Registry()

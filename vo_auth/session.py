@@ -52,6 +52,12 @@ class AuthSession(requests.Session):
         Whether a person may be asked: True, False, or None to look for a terminal or notebook.
     min_life
         How long a permit must still hold when a request leaves: seconds, or text as ``"8h"``.
+    wait_for_login
+        How long to wait for ``vo-auth login`` in another terminal when a permit has ended and nobody can be asked:
+        seconds, or text as ``"2h"``; None: as ``VO_AUTH_WAIT_FOR_LOGIN`` says, else not at all.
+    sources
+        Names of sources of credentials, each with ``try``, ``require`` or ``never``, before what the configuration file
+        says. Permits that the wallet holds already are used wherever they came from.
     registry, wallet
         For tests and special setups; None: those that the process shares.
     **credentials
@@ -63,11 +69,11 @@ class AuthSession(requests.Session):
     PluginNotInstalledError
         When the URL belongs to a known archive whose plugin is not installed.
     TypeError
-        When credentials are given without a URL, or under a name that is not known.
+        When credentials are given without a URL, or under a name that is not known, or together with ``sources``.
     UnusableCredentialsError
         When the file of credentials cannot be used.
     ValueError
-        When ``min_life`` cannot be read.
+        When ``min_life`` or ``wait_for_login`` cannot be read, or a source is not known.
 
     Examples
     --------
@@ -84,6 +90,8 @@ class AuthSession(requests.Session):
         required: bool = True,
         interactive: bool | None = None,
         min_life: float | str | None = None,
+        wait_for_login: float | str | None = None,
+        sources: Mapping[str, str] | None = None,
         registry: Registry | None = None,
         wallet: Wallet | None = None,
         **credentials: str | Secret,
@@ -91,19 +99,25 @@ class AuthSession(requests.Session):
         given = {name: value for name, value in credentials.items() if value is not None}
         if given and url is None:
             raise TypeError("credentials need the URL of the archive they are for: AuthSession(url=…, token=…)")
+        if given and sources:
+            raise TypeError("credentials belong to the session alone, so that no source is asked: leave out `sources`")
         policy = Policy(
             account=account,
             required=required,
             interactive=interactive,
             min_life=seconds_in(min_life) if min_life is not None else 0.0,
+            wait_for_login=seconds_in(wait_for_login) if wait_for_login is not None else None,
+            is_session=True,
         )
-        self._edge = edge_for(policy, url, registry or default_registry(), wallet, given)
+        self._edge = edge_for(policy, url, registry or default_registry(), wallet, given, sources=sources)
         self._recipe = {
             "url": _without_secrets(url),
             "account": account,
             "required": required,
             "interactive": interactive,
             "min_life": min_life,
+            "wait_for_login": wait_for_login,
+            "sources": dict(sources) if sources else None,
         }
         self._had_credentials = bool(given)
         self._environment = EnvironmentSettings()
@@ -274,6 +288,8 @@ def session_for(
     required: bool = True,
     interactive: bool | None = None,
     min_life: float | str | None = None,
+    wait_for_login: float | str | None = None,
+    sources: Mapping[str, str] | None = None,
     **credentials: str | Secret,
 ) -> AuthSession:
     """Return a session that authenticates where it should, and is anonymous everywhere else.
@@ -293,6 +309,12 @@ def session_for(
         Whether a person may be asked: True, False, or None to look for a terminal or notebook.
     min_life
         How long a permit must still hold when a request leaves: seconds, or text as ``"8h"``.
+    wait_for_login
+        How long to wait for ``vo-auth login`` in another terminal when a permit has ended and nobody can be asked:
+        seconds, or text as ``"2h"``; None: as ``VO_AUTH_WAIT_FOR_LOGIN`` says, else not at all.
+    sources
+        Names of sources of credentials, each with ``try``, ``require`` (from there alone) or ``never``, before what
+        the configuration file says: ``{"netrc": "try", "prompt": "never"}``.
     **credentials
         ``username``, ``password``, ``token``, ``cookie``, ``certificate``, ``client_id``, ``client_secret`` or
         ``file``: they belong to this session alone. With them also a URL that no plugin knows works; the permit then
@@ -310,11 +332,12 @@ def session_for(
     PluginClashError
         When two plugins claim it.
     TypeError
-        When a credential's name is not known.
+        When a credential's name is not known, or credentials are given together with ``sources``.
     UnusableCredentialsError
         When the file of credentials cannot be used.
     ValueError
-        When ``min_life`` cannot be read, or credentials are given for a URL where a permit would be readable.
+        When ``min_life`` or ``wait_for_login`` cannot be read, a source is not known, or credentials are given for a
+        URL where a permit would be readable.
 
     Examples
     --------
@@ -323,5 +346,12 @@ def session_for(
     """
     options: dict[str, Any] = dict(credentials)
     return AuthSession(
-        url=url, account=account, required=required, interactive=interactive, min_life=min_life, **options
+        url=url,
+        account=account,
+        required=required,
+        interactive=interactive,
+        min_life=min_life,
+        wait_for_login=wait_for_login,
+        sources=sources,
+        **options,
     )

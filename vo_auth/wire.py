@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from email.message import Message
 from http.client import HTTPException
 from http.cookiejar import Cookie
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -25,8 +27,12 @@ __all__ = [
     "JarKey",
     "KeptCookies",
     "add_cookies",
+    "bare_request",
+    "bare_url",
+    "decoded_start",
     "dressed_copy",
     "drop",
+    "has_cookie",
     "hide_cookies",
     "peek_into",
     "redirect_target",
@@ -68,15 +74,32 @@ class KeptCookies:
         """Take the cookies of a dressed answer away from it; a flood pushes the oldest ones out."""
         if not response.cookies and not any(name in response.headers for name in _SET_COOKIE):
             return
+        self._take(key, request, response.raw)
+        hide_cookies(response)
+
+    def keep_lines(self, key: JarKey, url: str, lines: Iterable[str]) -> None:
+        """Take what the Set-Cookie lines of a dressed answer say, whatever library brought it."""
+        message = Message()
+        for line in lines:
+            message["Set-Cookie"] = line
+        if message:
+            self._take(key, bare_request(url), SimpleNamespace(_original_response=SimpleNamespace(msg=message)))
+
+    def _take(self, key: JarKey, request: PreparedRequest, raw: Any) -> None:
         with self._guard:
             jar = self._jars.setdefault(key, RequestsCookieJar())
-            extract_cookies_to_jar(jar, request, response.raw)  # type: ignore[no-untyped-call]
+            extract_cookies_to_jar(jar, request, raw)  # type: ignore[no-untyped-call]
             cookies: list[Cookie] = [*jar]
             large = [cookie for cookie in cookies if len(cookie.name) + len(cookie.value or "") > _COOKIE_SIZE]
             rest = [cookie for cookie in cookies if cookie not in large]
             for cookie in (*large, *rest[: max(len(rest) - _COOKIES, 0)]):
                 jar.clear(cookie.domain, cookie.path, cookie.name)
-        hide_cookies(response)
+
+    def forget(self, archive: str, account: str | None) -> None:
+        """Drop the cookies of an archive's accounts, or of one."""
+        with self._guard:
+            for key in [key for key in self._jars if key[0] == archive and account in (None, key[1])]:
+                del self._jars[key]
 
     def renew_after_fork(self) -> None:
         """Forget who held the lock in the parent."""
@@ -92,6 +115,19 @@ def hide_cookies(response: Response) -> None:
             for name in _SET_COOKIE:
                 with suppress(KeyError):
                     del headers[name]
+
+
+def bare_request(url: str) -> PreparedRequest:
+    """Return a request with a URL and no headers, for what looks at cookies alone."""
+    request = PreparedRequest()
+    request.method, request.url, request.headers = "GET", url, CaseInsensitiveDict()
+    return request
+
+
+def bare_url(url: str) -> str:
+    """Return a URL without userinfo, query and fragment: they may hold secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def secure_url(url: str) -> str:
@@ -152,6 +188,13 @@ def add_cookies(copy: PreparedRequest, permit: Mapping[str, str], kept: str) -> 
         copy.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
+def has_cookie(request: PreparedRequest, names: Iterable[str]) -> bool:
+    """Say whether a request has a cookie of one of these names."""
+    given = request.headers.get("Cookie", "")
+    given = given.decode("latin-1") if isinstance(given, bytes) else given
+    return any(pair.partition("=")[0].strip() in names for pair in given.split(";"))
+
+
 def drop(response: Response) -> None:
     """Read the rest of a small answer and close it, so that its connection is free for the next request."""
     with suppress(Exception):
@@ -179,7 +222,7 @@ def peek_into(response: Response) -> Callable[[int], bytes]:
             return b""  # no body, or a test library without a connection
         start = _start_of_body(original, count)
         encoding = response.headers.get("Content-Encoding")
-        return (_decoded(start, encoding, count) if encoding else start)[:count]
+        return (decoded_start(start, encoding, count) if encoding else start)[:count]
 
     return peek
 
@@ -251,7 +294,7 @@ class _Unread(io.RawIOBase):
         super().close()
 
 
-def _decoded(start: bytes, encoding: str, count: int) -> bytes:
+def decoded_start(start: bytes, encoding: str, count: int) -> bytes:
     """Undo the Content-Encoding of the start of a body, as urllib3 will."""
     from urllib3 import HTTPResponse
     from urllib3.exceptions import HTTPError

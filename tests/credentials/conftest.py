@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keyring
@@ -16,6 +19,31 @@ from vo_auth import Archive, Domain, Known, Pages
 from vo_auth.archive import Flow, KeyringEntry
 from vo_auth.credentials import Wanted
 from vo_auth.flows import PasswordGrant, PastedToken
+
+AMBIENT = ("ACCESS_TOKEN", "BEARER_TOKEN", "BEARER_TOKEN_FILE", "NUBLADO_TOKEN", "OIDC_SOCK")
+
+
+@pytest.fixture(autouse=True)
+def folder_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Take away the tokens of whoever runs the tests; return the folder that stands for /tmp."""
+    for name in AMBIENT:
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "folder-of-all"
+    folder.mkdir()
+    monkeypatch.setattr("vo_auth.credentials.wlcg._LAST_FOLDER", str(folder))
+    return folder
+
+
+@pytest.fixture
+def make_jwt() -> Callable[..., str]:
+    """Make what looks like a JWT; nothing here checks signatures."""
+
+    def make(**claims: Any) -> str:
+        parts = ({"alg": "RS256", "typ": "JWT"}, claims)
+        encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+        return ".".join([*encoded, "obviously-fake"])
+
+    return make
 
 
 class FakeKeyring(KeyringBackend):

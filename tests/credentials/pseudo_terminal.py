@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 
 class Pty:
@@ -48,5 +49,8 @@ class Pty:
 
     def end(self) -> str:
         output, _ = self.process.communicate(timeout=60)
+        with suppress(OSError):  # how its end is told
+            while piece := os.read(self.ours, 65536):
+                self.seen += piece
         os.close(self.ours)
         return output.decode().strip()

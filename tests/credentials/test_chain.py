@@ -144,8 +144,8 @@ def test_a_source_is_not_asked_after_one_that_has_what_is_needed(archive: Archiv
 
 def test_what_a_source_has_for_a_flow_that_is_named_is_passed_over(archive: Archive) -> None:
     vault = Plugged("vault", 40, PAIR)
-    unless = frozenset(("vault", flow.name) for flow in archive.flows)
-    with pytest.raises(CredentialsNotFoundError):
+    unless = {("vault", flow.name): "ended long ago" for flow in archive.flows}
+    with pytest.raises(CredentialsNotFoundError, match="  vault: ended long ago"):
         CredentialChain([vault]).choose(archive, unless=unless)
     assert vault.asked == []
 

@@ -25,7 +25,7 @@ def private(path: Path, text: str | bytes, mode: int = 0o600) -> str:
 
 def find(wanted: Wanted) -> dict[str, str] | None:
     found = EnvironmentSource().find(wanted)
-    return {name: secret.reveal() for name, secret in found.values.items()} if found else None
+    return {name: secret.reveal() for name, secret in found.values.items()} if isinstance(found, Found) else None
 
 
 def test_nothing_set_is_nothing_found(wanted: Make) -> None:
@@ -185,7 +185,7 @@ def test_a_named_account_takes_what_carries_its_name_alone(
         monkeypatch.setenv(f"VO_AUTH_EXAMPLE_{name}", value)
     for flow in archive.flows:
         found = EnvironmentSource().find(wanted(flow=flow, account="pi", is_default=False))
-        assert (found is not None) is serves
+        assert isinstance(found, Found) is serves
 
 
 def test_what_was_found_says_where_and_shows_nothing(wanted: Make, monkeypatch: pytest.MonkeyPatch) -> None:

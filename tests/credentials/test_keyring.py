@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keyring
@@ -14,7 +16,7 @@ from keyring.backends.fail import Keyring as NoKeyring
 
 from vo_auth import Archive, Known, Secret
 from vo_auth.archive import KeyringEntry
-from vo_auth.credentials import KeyringSource, Wanted
+from vo_auth.credentials import Found, KeyringSource, Wanted
 from vo_auth.errors import UnusableCredentialsError
 from vo_auth.flows import PastedToken
 
@@ -160,3 +162,67 @@ def test_nothing_is_shown(wanted: Make, fake_keyring: Any) -> None:
     assert found.origin == f"keyring entry '{THEIRS}'"
     assert FAKE not in repr(found)
     assert found.values["password"] == Secret(FAKE)
+
+
+# ---------------------------------------------------------------- a keyring that hangs
+
+
+@pytest.fixture
+def hanging(fake_keyring: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Let the keyring hang until the event is set, as one does that waits for a person."""
+    unlocked = threading.Event()
+    answer = fake_keyring.get_credential
+
+    def wait(service: str, username: str | None) -> Any:
+        unlocked.wait(30)
+        return answer(service, username)
+
+    monkeypatch.setattr(fake_keyring, "get_credential", wait)
+    monkeypatch.setattr(KeyringSource, "PATIENCE", 0.05)
+    yield unlocked
+    unlocked.set()
+
+
+def test_a_keyring_that_hangs_holds_nobody_up_and_is_said(wanted: Make, hanging: threading.Event) -> None:
+    source = KeyringSource()
+    assert source.find(wanted()) is None
+    assert source.looked_at(wanted().archive) == "the keyring does not answer within 0 s"
+
+
+def test_a_keyring_that_hangs_is_not_asked_again_before_it_has_answered(
+    wanted: Make, hanging: threading.Event, fake_keyring: Any
+) -> None:
+    fake_keyring.entries[THEIRS, "pi"] = FAKE
+    source, before = KeyringSource(), threading.active_count()
+    for _ in range(3):
+        assert source.find(wanted()) is None
+    assert source.looked_at(wanted().archive) == "the keyring still does not answer"
+    assert threading.active_count() <= before + 1
+    hanging.set()
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "vo_auth keyring"] or [None]
+    if thread is not None:
+        thread.join(30)
+    assert isinstance(source.find(wanted()), Found)
+
+
+def test_a_process_ends_although_the_keyring_hangs() -> None:
+    code = """
+import threading, time, keyring
+from keyring.backend import KeyringBackend
+class Hanging(KeyringBackend):
+    priority = 5
+    def get_password(self, service, username): threading.Event().wait()
+    def get_credential(self, service, username): threading.Event().wait()
+    def set_password(self, service, username, password): pass
+keyring.set_keyring(Hanging())
+from vo_auth import Archive, Domain
+from vo_auth.credentials import KeyringSource, Wanted
+from vo_auth.flows import HttpBasic
+KeyringSource.PATIENCE = 0.05
+archive = Archive(name="x", title="X", domains=(Domain("https://x.example.org"),), flows=(HttpBasic(),))
+source = KeyringSource()
+print(source.find(Wanted(archive=archive, flow=archive.flows[0])), source.looked_at(archive))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "None the keyring does not answer within 0 s\n"

@@ -167,7 +167,7 @@ def test_the_browser_opens_the_page_and_gets_none_of_our_secrets(
         ({"WAYLAND_DISPLAY": "wayland-0"}, True),
         ({"DISPLAY": ":10", "SSH_CONNECTION": "a b"}, False),
         ({"DISPLAY": ":0", "SSH_TTY": "/dev/pts/1"}, False),
-        ({"SSH_CONNECTION": "a b", "BROWSER": "/opt/editor/helper.sh"}, True),
+        ({"SSH_CONNECTION": "a b", "BROWSER": "/usr/lib/editor/helper.sh"}, True),
         ({"DISPLAY": ":0", "BROWSER": "lynx"}, False),
         ({"BROWSER": "/usr/bin/w3m -F %s"}, False),
         ({"BROWSER": " "}, False),

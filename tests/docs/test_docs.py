@@ -6,15 +6,18 @@ import doctest
 import importlib
 import pkgutil
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import vo_auth
 from vo_auth import errors, hookspecs
+from vo_auth.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TABLES = re.compile(r"^```toml\n(\[(?:archive\.|sources).*?)^```", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -31,6 +34,20 @@ def test_the_examples_of_a_page_run_one_after_the_other(
     namespace: dict[str, object] = {"__name__": "page"}
     for number, source in enumerate(blocks(page)):
         exec(compile(source, f"{page.name}, example {number + 1}", "exec"), namespace)
+
+
+CONFIGURED = [page for page in PAGES if TABLES.search(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", CONFIGURED, ids=lambda page: page.name)
+def test_the_configurations_on_a_page_are_accepted(page: Path, vo_auth_home: Path) -> None:
+    vo_auth_home.mkdir(mode=0o700)
+    for table in TABLES.findall(page.read_text(encoding="utf-8")):
+        path = vo_auth_home / "config.toml"
+        path.write_text(table, encoding="utf-8")
+        path.chmod(0o600)
+        known = {archive.name for archive, _ in Registry().archives()}  # an error says what is wrong with the table
+        assert set(tomllib.loads(table).get("archive", {})) <= known
 
 
 def test_links_between_pages_lead_somewhere() -> None:

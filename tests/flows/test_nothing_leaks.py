@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from authority import Asked, Authority, Visitor, as_json
 
 from vo_auth import Secret
-from vo_auth.archive import Grant
+from vo_auth.archive import Grant, Person
 from vo_auth.clock import Clock
-from vo_auth.credentials import CredentialChain, ExplicitSource
+from vo_auth.credentials import CredentialChain, ExplicitSource, PromptSource
 from vo_auth.errors import CredentialsRejectedError, VoAuthError
-from vo_auth.flows import LoginFunction, LoginRequest, PasswordGrant
+from vo_auth.flows import AuthorizationCode, ClientCredentials, LoginFunction, LoginRequest, OAuthServer, PasswordGrant
 from vo_auth.login_client import LoginClient
 from vo_auth.permit import BearerPermit, Permit
 from vo_auth.testing import assert_no_secret
@@ -54,6 +55,10 @@ def function_flow(url: str) -> LoginFunction:
     return LoginFunction(name="odd login", function=odd, login_urls=(url,))
 
 
+def service(url: str, **options: Any) -> ClientCredentials:
+    return ClientCredentials(server=OAuthServer(token_url=url), asks=("username", "password"), **options)
+
+
 FLOWS: dict[str, Callable[[str], Any]] = {
     "grant by GET": lambda url: PasswordGrant(token_url=url, client_id="public", method="GET"),
     "grant by POST": lambda url: PasswordGrant(token_url=url, client_id="public", client_secret="client-fake"),
@@ -62,6 +67,9 @@ FLOWS: dict[str, Callable[[str], Any]] = {
     "JSON": lambda url: LoginRequest(url=url, body="json", answer="json:token"),
     "Basic": lambda url: LoginRequest(url=url, body="basic", answer="cookie:session"),
     "function": function_flow,
+    "service": service,
+    "service in plain": lambda url: service(url, client_auth="plain basic"),
+    "service in the form": lambda url: service(url, client_auth="post"),
 }
 
 
@@ -153,3 +161,86 @@ def test_a_proxy_that_refuses_learns_and_leaves_nothing(
     with pytest.raises(VoAuthError, match="proxy") as caught:
         logins.login(want, logins.choose(want))
     assert_no_secret([password], caught.value, *logged(debug), [vars(item) for item in endpoint.received])
+
+
+def forgetful(visitor: Visitor) -> Person:
+    """Return a person who, as the real one, remembers nothing: what the test's one remembers is the test's."""
+
+    class Somebody:
+        __slots__ = ()
+
+        def visit(self, url: str, *, arrived: Callable[[float], str | None], patience: float) -> str:
+            return visitor.visit(url, arrived=arrived, patience=patience)
+
+    return Somebody()
+
+
+CODE_ANSWERS: dict[str, Callable[[Asked], Any]] = {
+    "refused": lambda asked: as_json({"error": "invalid_grant", "error_description": str(asked.form)}, 400),
+    "unknown client": lambda asked: as_json({"error": "invalid_client"}, 401),
+    "portal": lambda asked: (200, {}, f"<html>{asked.form}".encode()),
+    "trouble": lambda asked: (500, {}, str(asked.form).encode()),
+    "redirect": lambda asked: (307, {"Location": "/elsewhere"}, b""),
+    "echo": lambda asked: as_json(asked.form),
+    "strange token": lambda asked: as_json({"access_token": "a\r\n" + asked.form["code"]}),
+    "strange identity": lambda asked: as_json({"access_token": "x", "id_token": asked.form["code"]}),
+}
+
+
+@pytest.mark.parametrize("answer", [*CODE_ANSWERS, "declined", "another state"])
+def test_a_failed_login_in_a_browser_leaves_no_trace_of_what_it_gave_along(
+    answer: str,
+    authority: Authority,
+    visitor: Visitor,
+    bench: Any,
+    debug: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vo_auth.credentials.prompt.person_for", lambda archive, interactive: forgetful(visitor))
+    authority.redirect = {
+        "declined": lambda query: {"error": "access_denied", "state": query["state"], "iss": query["iss"]},
+        "another state": lambda query: query | {"state": "other-state-fake"},
+    }.get(answer, lambda query: query)
+    visitor.pastes = True
+    if answer in CODE_ANSWERS:
+        authority.override["/token"] = CODE_ANSWERS[answer]
+    server = OAuthServer(issuer=authority.issuer)
+    flow = AuthorizationCode(server=server, client_id="confidential", client_secret="confidential-fake", scope="openid")
+    clock = Clock()
+    logins = Logins(
+        CredentialChain([PromptSource()]), Rejections(None, clock), clock, skew_of_archive=lambda archive: 0.0
+    )
+    want = Want(archive=bench.archive(flow), interactive=True)
+    with pytest.raises(VoAuthError) as caught:
+        logins.login(want, logins.choose(want))
+    asked = authority.last("/authorize").query
+    secrets = [asked["state"], asked["nonce"], "confidential-fake", *authority.codes]
+    secrets += [item.form["code"] for item in authority.asked if item.path == "/token"]
+    secrets += [item.form["code_verifier"] for item in authority.asked if item.path == "/token"]
+    shown = capsys.readouterr()
+    assert_no_secret(secrets, caught.value, *logged(debug), shown.out, shown.err, repr(flow))
+
+
+def test_a_login_in_a_browser_leaves_no_trace_of_its_tokens(
+    authority: Authority,
+    visitor: Visitor,
+    bench: Any,
+    debug: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vo_auth.credentials.prompt.person_for", lambda archive, interactive: forgetful(visitor))
+    flow = AuthorizationCode(server=OAuthServer(issuer=authority.issuer), client_id="native", scope="openid")
+    clock = Clock()
+    logins = Logins(
+        CredentialChain([PromptSource()]), Rejections(None, clock), clock, skew_of_archive=lambda archive: 0.0
+    )
+    want = Want(archive=bench.archive(flow), interactive=True)
+    held = logins.login(want, logins.choose(want))
+    assert held.grant.identity == "pi"
+    form = authority.last("/token").form
+    permit, refresh = held.grant.permit, held.grant.refresh
+    assert isinstance(permit, BearerPermit)
+    assert refresh is not None
+    secrets = [form["code"], form["code_verifier"], permit.token.reveal(), refresh.reveal()]
+    assert_no_secret(secrets, repr(held), str(held), *logged(debug), visitor.last.body)

@@ -43,6 +43,7 @@ def test_ia2_tells_the_groups_with_crlf_and_for_how_long_they_hold(ia2: Sandbox)
     assert vo_auth.groups("ia2", "TNG.X99TAC_2") == []
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.NotEntitledWarning")
 def test_ia2_does_not_know_everybody_who_can_log_in(ia2: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in IA2_STANDIN.credentials["stranger"].items():
         monkeypatch.setenv(f"VO_AUTH_IA2_{name.upper()}", value)

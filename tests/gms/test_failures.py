@@ -99,6 +99,7 @@ def test_an_answer_to_the_anonymous_is_not_the_callers(stage: Any) -> None:
         vo_auth.groups("alpha")
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.NotEntitledWarning")
 @pytest.mark.parametrize(
     ("status", "text"), [(403, ""), (403, "Permission Denied"), (404, "User not found: x"), (404, "No identities")]
 )
@@ -178,6 +179,7 @@ def test_an_answer_that_breaks_off_is_no_list_of_groups(stage: Any) -> None:
         vo_auth.groups("alpha")
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.NotEntitledWarning")
 def test_every_error_of_the_service_can_be_caught_as_one(stage: Any) -> None:
     for status in (403, 404, 500):
         stage.service.reply = says(status)
@@ -220,6 +222,17 @@ def test_a_redirect_out_of_the_archive_is_an_error_and_nothing_is_sent_there(sta
         vo_auth.groups("alpha", "muse-gto")
     assert stage.outside() == 0
     assert stage.sandbox.received.at(HOST, "/private") == []
+
+
+def test_a_redirect_to_another_archive_is_an_error_although_it_has_a_permit_of_its_own(
+    stage: Any, archive: Archive, install: Callable[..., None]
+) -> None:
+    other = replace(archive, name="other", domains=(Domain(f"https://{ELSEWHERE}"),), groups="")
+    install(archive, other)
+    stage.service.reply = leads(f"https://{ELSEWHERE}/gms/search")
+    with pytest.raises(GroupsAnswerError, match="which is not followed"):
+        vo_auth.groups("alpha")
+    assert stage.outside() == 0
 
 
 def test_a_redirect_to_what_is_no_url_is_an_error_as_others_are(stage: Any) -> None:

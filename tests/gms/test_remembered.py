@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 import vo_auth
+from vo_auth import gms
 from vo_auth.clock import Clock
 from vo_auth.errors import CredentialsNotFoundError
 from vo_auth.gms import GroupClient
@@ -86,6 +87,7 @@ def test_an_answer_that_does_not_say_how_long_it_holds_is_forgotten(
     for _ in range(2):
         moved.client.ask("alpha")
     assert len(stage.asked) == 2
+    assert moved.client._kept == {}
 
 
 @pytest.mark.parametrize("by_server", [-86400.0, 86400.0])
@@ -132,6 +134,7 @@ def test_another_identity_under_the_same_label_gets_an_answer_of_its_own(stage: 
     lasting(stage, 600)
     vo_auth.login("alpha", account="team", username="demo-pi", password="obviously-fake-pi")
     assert len(moved.client.ask("alpha", account="team")) == 3
+    vo_auth.logout("alpha", account="team")
     vo_auth.login("alpha", account="team", username="demo-colleague", password="obviously-fake-colleague")
     assert moved.client.ask("alpha", account="team") == ["muse-gto"]
 
@@ -160,15 +163,17 @@ def test_after_a_logout_nothing_is_answered_from_memory(
         moved.client.ask("alpha", interactive=False)
 
 
-def test_memory_is_bounded(stage: Any, moved: Time) -> None:
+def test_memory_is_bounded(stage: Any, moved: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gms._REMEMBERED == 64
+    monkeypatch.setattr(gms, "_REMEMBERED", 4)
     lasting(stage, 600)
-    for number in range(70):
+    for number in range(6):
         moved.client.ask("alpha", f"group-{number}")
-    assert len(moved.client._kept) == 64
-    moved.client.ask("alpha", "group-69")
-    assert len(stage.asked) == 70
+    assert len(moved.client._kept) == 4
+    moved.client.ask("alpha", "group-5")
+    assert len(stage.asked) == 6
     moved.client.ask("alpha", "group-0")
-    assert len(stage.asked) == 71
+    assert len(stage.asked) == 7
 
 
 def test_two_clients_share_nothing(stage: Any) -> None:

@@ -27,6 +27,7 @@ OWN = [*PUBLIC, "scuba2_demo_2"]
 QUERY = ["query", "-s", "argus", "-f", "csv", "--quiet"]
 SELECT = "SELECT observationID FROM caom2.Observation ORDER BY observationID"
 FILE = "https://cadc-west-01.canfar.net/raven/files/cadc:JCMT/scuba2_demo_1.fits"
+VO_AUTH = "from vo_auth.cli import main; main()"
 LOGIN_HOSTS = ("ws-cadc.canfar.net", "ws.cadc-ccda.hia-iha.nrc-cnrc.gc.ca")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -159,3 +160,25 @@ def test_cadcutils_downloads_over_a_redirect_and_asks_for_groups(
     said = run(python.name, "-c", FETCH, str(own), FILE, str(file)).stdout
     assert said == "file.fits\nTrue False\nrefused\n"
     assert file.read_bytes() == next(item for item in OBSERVATIONS if FILE.endswith(item.uri)).content
+
+
+def test_the_certificate_of_our_login_is_found_by_cadc_tap(
+    run: Run, sandbox: Sandbox, certificate: Path, bench: Bench
+) -> None:
+    from vo_auth_cadc.standin import STANDIN
+
+    for role in ("visitor", "pi"):  # the first has a ':' in the password
+        words = STANDIN.credentials[role]
+        done = subprocess.run(
+            [sys.executable, "-c", VO_AUTH, "login", "cadc", "--to-file", "default", "--force"],
+            env=sandbox.child_environ()
+            | {"VO_AUTH_CADC_USERNAME": words["username"], "VO_AUTH_CADC_PASSWORD": words["password"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        assert certificate.stat().st_mode & 0o777 == 0o600
+        assert rows(run("cadc-tap", *QUERY, SELECT)) == {"visitor": PUBLIC, "pi": OWN}[role]
+    assert bench.counters["certificates"] == 2

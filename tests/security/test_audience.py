@@ -10,7 +10,7 @@ import pytest
 
 from vo_auth import Domain
 from vo_auth.archive import Grant
-from vo_auth.errors import PermitDomainError
+from vo_auth.errors import InsecureOriginWarning, PermitDomainError
 from vo_auth.permit import BearerPermit
 from vo_auth.secret import Secret
 
@@ -170,3 +170,25 @@ def test_an_issuer_that_gives_the_wrong_service_again_is_not_believed(net, monke
         net.session(archive, wallet=wallet).get(f"{files.url}/1")
     assert asked == ["", "files"]
     assert files.received == []
+
+
+@pytest.mark.parametrize(
+    "aud", ["http://old.example.org/files", "https://old.example.org/files", "https://old.example.org"]
+)
+def test_an_insecure_origin_is_the_service_that_a_token_names(net, aud) -> None:
+    """The user wants plain http there; the token's own word about the service holds all the same."""
+    plain = net.plain_name("old.example.org")
+    domain = Domain("http://old.example.org/files", insecure=True)
+    session = net.session(net.archive(domain, by_audience=True), token=jwt(aud=aud))
+    with pytest.warns(InsecureOriginWarning):
+        session.get("http://old.example.org/files/1")
+    assert sent(plain) == [jwt(aud=aud)]
+
+
+def test_an_insecure_origin_gets_no_token_for_another_service(net) -> None:
+    plain = net.plain_name("old.example.org")
+    domain = Domain("http://old.example.org/files", insecure=True)
+    session = net.session(net.archive(domain, by_audience=True), token=jwt(aud="https://gms.example.org"))
+    with pytest.raises(PermitDomainError):  # and no warning: nothing goes there
+        session.get("http://old.example.org/files/1")
+    assert plain.received == []

@@ -94,6 +94,31 @@ def test_the_callers_header_costs_no_login(net) -> None:
     assert mint.logins == []
 
 
+@pytest.mark.parametrize("way", ["jar", "header", "bytes"])
+def test_the_callers_own_login_cookie_wins_and_is_said_once(net, token, way) -> None:
+    """Two identities on one request would leave the choice to the server."""
+    archive = net.server()
+    session = net.session(net.archive(archive.url, cookies=("SSO",)))
+    given = {"jar": {}, "header": {"Cookie": "a=1; SSO=callers-own"}, "bytes": {"Cookie": b"SSO=callers-own"}}[way]
+    session.cookies.set("other", "1")
+    session.get(f"{archive.url}/x")
+    if way == "jar":
+        session.cookies.set("SSO", "callers-own")
+    with pytest.warns(CallerHeaderWarning, match="login cookie of its own"):
+        session.get(f"{archive.url}/x", headers=given)
+    session.get(f"{archive.url}/x", headers=given)  # warnings are errors here
+    assert [seen.authorization for seen in archive.received] == [f"Bearer {token}", "", ""]
+    assert [seen.cookies.get("SSO", "") for seen in archive.received] == ["", "callers-own", "callers-own"]
+
+
+def test_other_archives_replace_a_cookie_of_their_permits_name(net) -> None:
+    archive = net.server()
+    session = net.session(net.archive(archive.url), cookie="SSO=permit")
+    session.cookies.set("SSO", "stale")
+    session.get(f"{archive.url}/x")
+    assert archive.received[0].cookies == {"SSO": "permit"}
+
+
 def test_a_header_in_a_plain_dictionary_of_a_prepared_request_is_the_callers(net) -> None:
     archive = net.server()
     session = net.session(net.archive(archive.url))

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
+from fake_keyring import FOLDER, FakeKeyring
 from wallet_stage import Crew, FakeFlow, TokenServer, VirtualClock, end_renewals, make_archive, make_source
 
 from vo_auth.archive import Archive
@@ -83,3 +84,17 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def eso(sandbox: Sandbox) -> Bench:
     return sandbox.bench("eso")
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKeyring]:
+    """A keyring for this process, and for those that it starts."""
+    import keyring
+
+    fake, before = FakeKeyring(tmp_path / "keyring"), keyring.get_keyring()
+    keyring.set_keyring(fake)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "fake_keyring.FakeKeyring")
+    monkeypatch.setenv(FOLDER, str(fake.folder))
+    yield fake
+    fake.be()  # lets a call that hangs come to its end
+    keyring.set_keyring(before)

@@ -78,7 +78,7 @@ def test_login_with_a_token_goes_to_the_wallet(sandbox: Sandbox, eso: Bench, mon
     identity = login("eso", token=text)
     assert (identity.user, identity.account) == ("DEMOPI", "DEMOPI")
     assert token(TAP).reveal() == text
-    assert [one.kept for one in status()] == ["file"]
+    assert [one.kept for one in status()] == ["plain file"]
     assert eso.counters["logins"] == 1
 
 

@@ -80,7 +80,7 @@ def test_status_shows_what_is_held_and_no_secret(sandbox: Sandbox, eso: Bench) -
     (one,) = status()
     assert (one.archive, one.account, one.user, one.kind, one.state) == ("eso", "DEMOPI", "DEMOPI", "bearer", "fresh")
     assert (one.flow, one.origin, one.kept) == (
-        "password grant", "VO_AUTH_ESO_USERNAME, VO_AUTH_ESO_PASSWORD", "file",
+        "password grant", "VO_AUTH_ESO_USERNAME, VO_AUTH_ESO_PASSWORD", "plain file",
     )  # fmt: skip
     assert one.seconds_left == pytest.approx(8 * HOUR, abs=5)
     assert one.expires is not None

@@ -10,18 +10,21 @@ from pathlib import Path
 import pytest
 from wallet_stage import (
     HOUR,
+    PASSWORDS,
     Crew,
     FakeFlow,
     Person,
     VirtualClock,
     end_renewals,
     in_threads,
+    make_archive,
     make_source,
 )
 
-from vo_auth.archive import Grant
+from vo_auth.archive import Grant, LoginContext
+from vo_auth.credentials import ExplicitSource
 from vo_auth.errors import CredentialsNotFoundError, LoginUnreachableError, WalletWarning
-from vo_auth.wallet import Vault, Wallet, Want
+from vo_auth.wallet import Account, Vault, Wallet, Want
 
 
 @pytest.fixture(autouse=True)
@@ -259,3 +262,26 @@ def test_in_memory_mode_threads_redeem_a_refresh_token_once(
     flow.duration = 0.05
     in_threads(8, lambda: wallet.permit(want))
     assert (len(flow.seen("renew")), len(flow.seen("login"))) == (1, 1)
+
+
+class OfAClient(FakeFlow):
+    """A flow whose refresh tokens are a confidential client's (RFC 6749, section 6)."""
+
+    optional = ("client_id", "client_secret")
+
+    def renew(self, ctx: LoginContext, grant: Grant) -> Grant | None:
+        self.note(f"client {ctx.value('client_id')} {ctx.value('client_secret')} {ctx.value('password')}")
+        return super().renew(ctx, grant)
+
+
+def test_a_renewal_is_given_the_client_that_logged_in_and_not_the_password(
+    make_wallet: Callable[..., Wallet], tmp_path: Path, clock: VirtualClock
+) -> None:
+    flow = OfAClient(tmp_path / "archive", refresh=True)
+    want = Want(archive=make_archive(flow), account=Account("alice"))
+    given = {"username": "alice", "password": PASSWORDS["alice"], "client_id": "mine", "client_secret": "fake-secret"}
+    wallet = make_wallet(ExplicitSource(given), memory=True)
+    wallet.permit(want)
+    clock.go_on(9 * HOUR)
+    wallet.permit(want)
+    assert flow.seen("client") == ["mine fake-secret "]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import AccountOption
 from .progress import Display, display_for
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def get(  # noqa: PLR0917 - typer turns each into an option
         str | None, typer.Option(help="A list as sha256sum writes it, with URLs or names: files must have these.")
     ] = None,
     pages: Annotated[bool, typer.Option("--pages", help="Save HTML pages and error documents, too.")] = False,
-    account: Annotated[str | None, typer.Option(help="A label for the account; else the default one.")] = None,
+    account: AccountOption = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Send no permit.")] = False,
     retries: Annotated[int, typer.Option(min=0, help="Attempts in a row that may bring nothing.")] = 5,
     durable: Annotated[bool, typer.Option("--durable", help="Bring each file to the disk itself (fsync).")] = False,

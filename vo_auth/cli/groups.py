@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from requests import RequestException
 
 from ..asking import whoami as ask_whoami
-from ..errors import VoAuthError
 from ..gms import groups as ask_groups
+from .options import AccountOption, ArchiveOrUrl, JsonOption
+from .output import local_time, print_json
 
 __all__ = ["groups", "whoami"]
-
-ArchiveOrUrl = Annotated[str, typer.Argument(help="An archive's name, or any URL of it.", show_default=False)]
-AccountOption = Annotated[
-    str | None, typer.Option("--account", help="A label for the account; else the default one.", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
-@contextmanager
-def _failures_said(archive: str) -> Iterator[None]:
-    """Say in one line what requests raises: its own text may hold the whole URL."""
-    try:
-        yield
-    except VoAuthError:
-        raise
-    except RequestException as error:
-        place = archive.partition("?")[0].rpartition("@")[2]
-        typer.echo(f"vo-auth: {place} could not be asked ({type(error).__name__}): check address and network", err=True)
-        raise typer.Exit(1) from None
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def groups(
@@ -54,10 +29,9 @@ def groups(
 
     Example: vo-auth groups ia2 my-team
     """
-    with _failures_said(archive):
-        found = ask_groups(archive, *names or (), account=account, service=service)
+    found = ask_groups(archive, *names or (), account=account, service=service)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found)
         return
     for name in found:
         typer.echo(name)
@@ -70,13 +44,12 @@ def whoami(archive: ArchiveOrUrl, account: AccountOption = None, as_json: JsonOp
 
     Example: vo-auth whoami https://data.icos-cp.eu
     """
-    with _failures_said(archive):
-        identity = ask_whoami(archive, account=account)
+    identity = ask_whoami(archive, account=account)
     if as_json:
-        typer.echo(json.dumps(identity and dataclasses.asdict(identity), default=str, indent=2))
+        print_json(identity)
     elif identity is None:
         typer.echo("Nobody: the archive answers as it answers everybody.")
     else:
-        ends = f", until {identity.expires.astimezone():%Y-%m-%d %H:%M %Z}" if identity.expires else ""
+        ends = f", until {local_time(identity.expires)}" if identity.expires else ""
         label = f" (account {identity.account})" if identity.account not in ("", identity.user) else ""
         typer.echo(f"{identity.user} at {identity.archive}{label}{ends}")

@@ -7,7 +7,7 @@ import os
 from ..archive import Archive
 from ..errors import UnusableCredentialsError
 from ..secret import Secret
-from .base import FIELDS, Found, Wanted
+from .base import FIELDS, Found, Passed, Wanted
 from .files import read_protected
 
 __all__ = ["EnvironmentSource", "variable_names", "variable_value"]
@@ -52,11 +52,13 @@ class EnvironmentSource:
     name = "environment"
     rank = 20
 
-    def find(self, wanted: Wanted) -> Found | None:
+    def find(self, wanted: Wanted) -> Found | Passed | None:
         """Return what the variables hold for the default account, or for the one whose name they carry."""
         user = variable_value(wanted.archive, "username")
-        if not wanted.is_default and (user is None or not wanted.serves(user[1].reveal())):
+        if not wanted.is_default and user is None:
             return None
+        if user is not None and not wanted.serves(user[1].reveal()):
+            return Passed(f"{user[0]} names another user")
         values: dict[str, Secret] = {}
         used: list[str] = []
         for name in dict.fromkeys((*wanted.names, "username")):

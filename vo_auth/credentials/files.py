@@ -12,14 +12,14 @@ from pathlib import Path
 from ..archive import Archive, KnownFile
 from ..errors import UnusableCredentialsError
 from ..secret import Secret
-from .base import Found, Wanted
+from .base import Found, Passed, Wanted
 
 __all__ = ["KnownFileSource", "read_protected", "understood", "write_protected"]
 
 _LIMIT = 64 * 1024
 
 
-def read_protected(path: str | os.PathLike[str], *, what: str) -> str:
+def read_protected(path: str | os.PathLike[str], *, what: str, shared: bool = True) -> str:
     """Return the text of a file that only its owner may read.
 
     Parameters
@@ -28,6 +28,8 @@ def read_protected(path: str | os.PathLike[str], *, what: str) -> str:
         Where it is; ``~`` is expanded.
     what
         What the file is, for messages.
+    shared
+        Whether a file of another owner will do, or a link; not where anybody could have put one.
 
     Returns
     -------
@@ -37,15 +39,16 @@ def read_protected(path: str | os.PathLike[str], *, what: str) -> str:
     Raises
     ------
     UnusableCredentialsError
-        When it is missing, not a plain file, larger than 64 KiB, not text, or open to others. On Windows access
-        rights are not modes and are not looked at. A file that the system provides (of another owner, as container
-        secrets are) may be readable, but not writable, by others.
+        When it is missing, not a plain file, larger than 64 KiB, not text, open to others, or another user's where
+        that will not do. On Windows access rights are not modes and are not looked at. A file that the system provides
+        (of another owner, as container secrets are) may be readable, but not writable, by others.
     """
     try:
         place = Path(path).expanduser()
-        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        follow = 0 if shared else getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | follow)
         with os.fdopen(descriptor, "rb") as file:
-            _check(os.fstat(file.fileno()), place, what)
+            _check(os.fstat(file.fileno()), place, what, shared=shared)
             content = file.read(_LIMIT + 1)
     except UnusableCredentialsError:  # an OSError, too, as all our errors are
         raise
@@ -61,12 +64,14 @@ def read_protected(path: str | os.PathLike[str], *, what: str) -> str:
     raise UnusableCredentialsError(f"{what} in {place} is not text in UTF-8: is it the right file?")
 
 
-def _check(status: os.stat_result, place: Path, what: str) -> None:
+def _check(status: os.stat_result, place: Path, what: str, *, shared: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UnusableCredentialsError(f"{what} in {place} is not a plain file")
     if os.name != "posix":
         return
     own = status.st_uid == os.geteuid()
+    if not own and not shared:
+        raise UnusableCredentialsError(f"{what} in {place} is a file of another user: remove it, or have it removed")
     if status.st_mode & (0o077 if own else 0o022):
         raise UnusableCredentialsError(f"{what} in {place} is open to other users; close it with: chmod 600 {place}")
 
@@ -147,7 +152,7 @@ class KnownFileSource:
     name = "files"
     rank = 60
 
-    def find(self, wanted: Wanted) -> Found | None:
+    def find(self, wanted: Wanted) -> Found | Passed | None:
         """Return what the first of the archive's known files holds for the account.
 
         Raises
@@ -155,6 +160,7 @@ class KnownFileSource:
         UnusableCredentialsError
             When one is there that is damaged, or open to others.
         """
+        passed: Passed | None = None
         for known in wanted.archive.known.files:
             place = Path(os.path.expanduser(known.path))
             if not os.path.lexists(place):
@@ -166,11 +172,12 @@ class KnownFileSource:
             owner = values.get("username")
             user = owner.reveal() if owner else ""
             if not wanted.serves(user) or (not user and not wanted.is_default) or (wanted.username not in ("", user)):
+                passed = passed or Passed(f"{place} does not say that it is of this account's user")
                 continue
             kept = {name: values[name] for name in (*wanted.names, "username") if name in values}
             if kept:
                 return Found(values=kept, origin=str(place))
-        return None
+        return passed
 
     def looked_at(self, archive: Archive) -> str:
         """Say which files were looked for."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar
 
 from ..archive import Archive, KeyringEntry
 from ..errors import UnusableCredentialsError
@@ -17,15 +19,18 @@ __all__ = ["KeyringSource"]
 class KeyringSource:
     """Entries that this archive's users already have, and ``vo-auth:<archive>``.
 
-    A keyring that is missing or locked is not an error: the reason is kept for the message that lists every source.
+    A keyring that is missing, locked or silent is not an error: the reason is kept for the message that lists every
+    source. One that does not answer in time is not asked again before it has.
     """
 
     name = "keyring"
     rank = 50
+    PATIENCE: ClassVar[float] = 15.0  # seconds; a person may be asked to unlock it
 
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._reason = threading.local()
+        self._silent: threading.Event | None = None
 
     def find(self, wanted: Wanted) -> Found | None:
         """Return the entry of the account, or of the only user the keyring knows for the service."""
@@ -71,13 +76,50 @@ class KeyringSource:
         except ImportError:
             self._reason.text = "keyring is not installed: pip install keyring"
             return None
-        try:
-            credential = keyring.get_credential(service, username or None)
-            if credential is None and keyring.get_keyring().priority <= 0:  # one that stands for none
-                self._reason.text = "this machine has no keyring"
-            return credential
-        except keyring.errors.NoKeyringError:
-            self._reason.text = "this machine has no keyring"
-        except Exception as error:
-            self._reason.text = f"the keyring cannot be read ({type(error).__name__})"
-        return None
+        if self._silent is not None and not self._silent.is_set():
+            self._reason.text = self._reason.text or "the keyring still does not answer"
+            return None
+        answer = _Answer()
+        if not answer.wait(lambda: _credential(keyring, service, username), self.PATIENCE):
+            self._silent = answer.done
+            self._reason.text = f"the keyring does not answer within {self.PATIENCE:.0f} s"
+            return None
+        self._silent, self._reason.text = None, answer.reason or self._reason.text
+        return answer.credential
+
+
+class _Answer:
+    """What a keyring says in a thread of its own, so that one that hangs holds nobody up."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.credential: Any = None
+        self.reason = ""
+
+    def wait(self, ask: Callable[[], tuple[Any, str]], patience: float) -> bool:
+        """Ask, and say whether there was an answer in time."""
+
+        def work() -> None:
+            try:
+                self.credential, self.reason = ask()
+            finally:
+                self.done.set()
+
+        # a daemon: it must not keep the process from ending either
+        with suppress(RuntimeError):  # the process is ending
+            threading.Thread(target=work, name="vo_auth keyring", daemon=True).start()
+            return self.done.wait(patience)
+        return False
+
+
+def _credential(keyring: Any, service: str, username: str) -> tuple[Any, str]:
+    """Return an entry or None, and why there is none."""
+    try:
+        credential = keyring.get_credential(service, username or None)
+        # one with such a priority stands for none
+        absent = credential is None and keyring.get_keyring().priority <= 0
+    except keyring.errors.NoKeyringError:
+        return None, "this machine has no keyring"
+    except Exception as error:
+        return None, f"the keyring cannot be read ({type(error).__name__})"
+    return credential, "this machine has no keyring" if absent else ""

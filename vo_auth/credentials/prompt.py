@@ -12,7 +12,7 @@ from .base import Found, Wanted
 from .environment import variable_value
 from .person import find_kernel, is_interactive, may_ask, person_for, say
 
-__all__ = ["PromptSource", "is_interactive", "person_for"]
+__all__ = ["PromptSource", "confirm", "is_interactive", "person_for"]
 
 _SHOWN = frozenset({"username"})
 
@@ -84,6 +84,20 @@ class PromptSource:
         import getpass
 
         return Secret(getpass.getpass(text))
+
+
+def confirm(question: str) -> bool:
+    """Ask a person for yes or no; anything but a clear yes is a no.
+
+    Parameters
+    ----------
+    question
+        What to say yes to.
+    """
+    try:
+        return _read_line(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except (KeyboardInterrupt, EOFError, OSError, ValueError):  # no answer, or nowhere to read one
+        return False
 
 
 def _client_of(wanted: Wanted) -> Found | None:

@@ -10,8 +10,8 @@ from ..archive import Grant, LoginContext
 from ..errors import CredentialsNotFoundError, LoginAnswerError, MissingDependencyError, PromptCancelledError
 from ._identity import identity_of
 from ._options import SERVER_OPTIONS
+from ._redirect import is_plain_path, path_of, read_answer
 from ._token_endpoint import KNOWN, Client, ClientAuth, exchange
-from .loopback import Loopback, is_plain_path, path_of, read_answer
 from .oauth import OAuthFlow, check_choices, registered
 from .server import OAuthServer
 
@@ -125,6 +125,8 @@ class AuthorizationCode(OAuthFlow):
                 f"{ctx.archive.title}: the login in a browser needs a person: run "
                 f"`vo-auth login {ctx.archive.name}` in a terminal or notebook"
             )
+        from .loopback import Loopback  # a server: not for who logs in otherwise
+
         client, attempt = self._client(ctx), _Attempt()
         page = self.server.get_endpoint(ctx.client, "authorization_url")
         self.server.get_endpoint(ctx.client, "token_url")  # before a person is bothered

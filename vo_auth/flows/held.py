@@ -129,6 +129,7 @@ class CertificateFile(_Held):
 
     name = "certificate"
     asks = ("certificate",)
+    prompted = False  # nobody types one
 
     def login(self, ctx: LoginContext) -> Grant:
         """Return a grant around the certificate, read now; its end is the certificate's, also where that has passed.

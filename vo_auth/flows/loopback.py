@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import secrets
 import socket
@@ -14,56 +13,15 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import LoginError
+from ._redirect import read_answer
 from .page import HEADERS, final_page
 
-__all__ = ["Loopback", "is_plain_path", "path_of", "read_answer"]
+__all__ = ["Loopback"]
 
 _LONGEST_TARGET = 16 * 1024
 _CONNECTIONS = 16
-_ONCE = ("code", "state", "error", "iss")
-
-
-def read_answer(url: str, *, redirect_uri: str, state: str) -> Mapping[str, str]:
-    """Return the parameters with which an authorization server sent a browser back (RFC 6749, section 4.1.2).
-
-    Parameters
-    ----------
-    url
-        Where the browser was sent.
-    redirect_uri
-        Where it had to be sent.
-    state
-        What this login gave along.
-
-    Returns
-    -------
-    Mapping
-        Its parameters; there is either a code or an error.
-
-    Raises
-    ------
-    ValueError
-        When it does not answer this login; the text does not quote it.
-    """
-    base, _, query = url.partition("?")
-    if base != redirect_uri:
-        raise ValueError("this is not the address that this login ends at")
-    try:
-        pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True, max_num_fields=50, errors="strict")
-    except ValueError:
-        raise ValueError("this address cannot be read") from None
-    names = [name for name, _ in pairs]
-    if any(names.count(name) > 1 for name in _ONCE):  # RFC 6749, 3.1: never more than once
-        raise ValueError("this address says something twice")
-    answer = dict(pairs)
-    if not hmac.compare_digest(answer.get("state", "").encode(), state.encode()):
-        raise ValueError("this address is from another login, or only a part of it was copied")
-    if bool(answer.get("code")) == bool(answer.get("error")):
-        raise ValueError("this address has no code")
-    return answer
 
 
 class Loopback:
@@ -82,6 +40,8 @@ class Loopback:
         Where it must arrive.
     port
         0 for a free one.
+    grace
+        Seconds for which the end waits for the browser to fetch its last page.
 
     Raises
     ------
@@ -89,8 +49,9 @@ class Loopback:
         When the port is taken.
     """
 
-    def __init__(self, *, title: str, state: str, path: str, port: int = 0) -> None:
+    def __init__(self, *, title: str, state: str, path: str, port: int = 0, grace: float = 2.0) -> None:
         self.title = title
+        self.grace = grace
         self.state = state
         self.path = path
         self.final_path = f"/{secrets.token_urlsafe(16)}"
@@ -120,9 +81,10 @@ class Loopback:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         try:
             if not self._ended.is_set():
-                self.end("The login did not work", "The program that asked for it says why.", has_failed=True)
+                heading = f"The login to {self.title} did not work"
+                self.end(heading, "The program that asked for it says why.", has_failed=True)
             if self._url and (kind is None or issubclass(kind, Exception)):
-                self._shown.wait(2.0)  # for the page that the browser is about to fetch
+                self._shown.wait(self.grace)
         finally:
             self._server.shutdown()
             self._server.close()
@@ -170,7 +132,7 @@ class Loopback:
     def _final(self) -> tuple[int, dict[str, str], str]:
         if not self._come.is_set():
             return 404, {}, "nothing here"
-        self._ended.wait(20.0)
+        self._ended.wait(60.0)  # a token endpoint may take its time
         heading, text, has_failed = self._page
         if not self._ended.is_set():
             heading, text, has_failed = "Almost there", f"The program is still talking to {self.title}.", False
@@ -185,6 +147,7 @@ class _Server(ThreadingHTTPServer):
     """One with few connections: the oldest gives way to a new one, so that nobody keeps the browser out."""
 
     daemon_threads = True
+    request_queue_size = 64
     block_on_close = False
     allow_reuse_address = os.name == "posix"  # elsewhere it would let two listen at one port
 
@@ -265,13 +228,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Log nothing: the request line holds the code."""
-
-
-def path_of(redirect_path: str, name: str) -> str:
-    """Return a configured path, else one of this archive that nobody can guess."""
-    return redirect_path or f"/{name}/{secrets.token_urlsafe(16)}"
-
-
-def is_plain_path(path: str) -> bool:
-    """Say whether this can be the path of a redirect address."""
-    return path.startswith("/") and not path.startswith("//") and urlsplit(path).path == path and path.isascii()

@@ -77,5 +77,5 @@ def final_page(*, heading: str, text: str, has_failed: bool = False) -> str:
         f'<body class="{state}">\n<main role="{"alert" if has_failed else "status"}">\n'
         f'<svg viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="32" r="32"/>{_MARKS[state]}</svg>\n'
         f"<h1>{heading}</h1>\n<p>{text}</p>\n"
-        "<footer>This page comes from vo_auth on your own computer.</footer>\n</main>\n</body>\n</html>\n"
+        "<footer>Shown by vo_auth on your own computer.</footer>\n</main>\n</body>\n</html>\n"
     )

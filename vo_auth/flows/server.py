@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from ..errors import LoginAnswerError
 from ..login_client import LoginAnswer, LoginClient
 
 __all__ = ["Endpoints", "OAuthServer"]
+
+_LOG = logging.getLogger("vo_auth.flows")
 
 # The fields of the records → the members of the document (RFC 8414, section 2; OpenID Connect Discovery 1.0, 3).
 _MEMBERS = {
@@ -232,28 +235,38 @@ class OAuthServer(Endpoints):
             try:
                 answer = client.request("GET", url, headers={"Accept": "application/json"})
             except LoginAnswerError as error:  # a redirect, most often
-                raise _no_document(client, url, str(error)) from None
-            if not 400 <= answer.status < 500:
-                return self._believed(client, url, answer)
+                self._require_fallback(client, url, str(error))
+                continue
+            if 400 <= answer.status < 500:
+                continue
+            document = _document_in(answer)
+            if document is not None:
+                return self._believed(client, url, document)
+            self._require_fallback(client, url, f"{client.title}: {url} is no description of a login server")
         return None
 
-    def _believed(self, client: LoginClient, url: str, answer: LoginAnswer) -> Mapping[str, Any]:
-        try:
-            document = answer.json()
-        except ValueError:
-            document = None
-        if answer.status != 200 or not isinstance(document, dict):
-            raise _no_document(client, url, f"{client.title}: {url} is no description of a login server")
+    def _require_fallback(self, client: LoginClient, url: str, why: str) -> None:
+        """Go on where there are endpoints without the document: some servers answer every address with a page."""
+        if self.fallback.urls:
+            _LOG.info("%s: there is no document at %s; the endpoints that are known are used", client.title, url)
+            return
+        raise LoginAnswerError(
+            f"{why}; if the server has no such document, set the endpoints and `discovery = false` for this archive "
+            "in the configuration file"
+        )
+
+    def _believed(self, client: LoginClient, url: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self.issuer or document.get("issuer") != self.issuer:  # RFC 8414, section 3.3: identical
             raise LoginAnswerError(
                 f"{client.title}: the document at {url} is not that of {self.issuer or 'the issuer that is configured'}"
-                ": it is not believed; check the issuer, its last slash included"
+                ": it is not believed; check `issuer` in the configuration file, its last slash included"
             )
         return document
 
 
-def _no_document(client: LoginClient, url: str, why: str) -> LoginAnswerError:
-    return LoginAnswerError(
-        f"{why}; if the server has no such document, set the endpoints and `discovery = false` for this archive "
-        "in the configuration file"
-    )
+def _document_in(answer: LoginAnswer) -> Mapping[str, Any] | None:
+    try:
+        document = answer.json()
+    except ValueError:
+        return None
+    return document if answer.status == 200 and isinstance(document, dict) else None

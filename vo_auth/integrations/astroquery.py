@@ -27,7 +27,7 @@ from requests.structures import CaseInsensitiveDict
 from ..attachment import Attachment, attach_session, detach_session
 from ..domain import Target
 from ..edge import is_anonymous
-from ..errors import AnonymousWarning, AttachError, VoAuthError
+from ..errors import AnonymousWarning, AttachError, CallerHeaderWarning, VoAuthError
 from ..published import PUBLISHED
 from ..sent import sent_with
 from ..session import AuthSession
@@ -37,6 +37,7 @@ __all__ = ["attach", "detach"]
 
 _MARK = "_vo_auth_attachment"
 _SAID = "_vo_auth_said"
+_ALONE = "_vo_auth_alone"
 # Whether the code that runs now is inside tap(authenticated=True) of an attached instance.
 _AUTHENTICATED: contextvars.ContextVar[bool] = contextvars.ContextVar("vo_auth_astroquery", default=False)
 
@@ -84,7 +85,12 @@ def detach(target: Any) -> None:
         return
     if _is_ours(type(target)):
         target.__class__ = type(target).__mro__[1]
-        vars(target).pop(_SAID, None)
+        for name in (_SAID, _ALONE):
+            vars(target).pop(name, None)
+    _detach_sessions(target)
+
+
+def _detach_sessions(target: Any) -> None:
     for session in _sessions(target):
         pyvo_integration.detach(session) if _negotiates(session) else detach_session(session)
 
@@ -139,6 +145,7 @@ def _attach_instance(target: Any, how: Attachment) -> None:
         raise AttachError(f"This {type(target).__qualname__} is attached already, for another account: detach it first")
     for session in sessions:
         pyvo_integration.check(session, how)
+    vars(target).pop(_ALONE, None)
     for session in sessions:
         _attach_one(session, how)
     if not _is_ours(type(target)):
@@ -209,6 +216,10 @@ def _subclass(base: Any, how: Attachment) -> Any:
     if inspect.isfunction(tap) and "authenticated" in inspect.signature(tap).parameters:
         space["authenticated"] = lambda self: _AUTHENTICATED.get() or base.authenticated(self)
         space["tap"] = _tap(base)
+    if "auth_session" in inspect.signature(base.__init__).parameters:  # as Cadc: it logs that session in and out
+        space |= {
+            name: _alone(base, name) for name in ("login", "logout") if inspect.isfunction(getattr(base, name, None))
+        }
     return type(base)(base.__name__, (base,), space)
 
 
@@ -220,7 +231,7 @@ def _instance(base: Any, how: Attachment) -> Any:
 def _setattr(base: Any, how: Attachment) -> Callable[..., None]:
     def setattr_(self: Any, name: str, value: Any) -> None:
         """Attach a session that comes later, or one in a service that does."""
-        if name != "__class__":
+        if name != "__class__" and _ALONE not in vars(self):
             _refuse_own_transport(type(value))
             for session in _sessions(_Held(value)):
                 _attach_one(session, how)
@@ -326,3 +337,23 @@ def _tap(base: Any) -> Callable[..., Any]:
         return service
 
     return tap
+
+
+def _alone(base: Any, name: str) -> Callable[..., Any]:
+    original = getattr(base, name)
+
+    @functools.wraps(original)
+    def alone(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Log in or out as astroquery does; from then on nothing is added, or one request would name two people."""
+        if _ALONE not in vars(self):
+            vars(self)[_ALONE] = True
+            _detach_sessions(self)
+            warnings.warn(
+                f"{name}() of {type(self).__qualname__} is astroquery's own: from now on its requests get no permit of "
+                "vo_auth's; attach it again for that",
+                CallerHeaderWarning,
+                stacklevel=2,
+            )
+        return original(self, *args, **kwargs)
+
+    return alone

@@ -125,7 +125,7 @@ class PluginContract:
 
 
 def _permit_in(entry: Received) -> str:
-    return entry.authorization.partition(" ")[2] or entry.cookie
+    return entry.authorization.partition(" ")[2] or entry.cookie or (entry.client_certificate or b"").hex()
 
 
 def _neighbours(origin: Origin) -> list[Origin]:

@@ -7,7 +7,18 @@ import os
 import threading
 from pathlib import Path
 
-from ..credentials import CredentialSource, EnvironmentSource, KeyringSource, KnownFileSource, PromptSource
+from ..credentials import (
+    CredentialSource,
+    EnvironmentSource,
+    KeyringSource,
+    KnownFileSource,
+    NetrcSource,
+    OidcAgentSource,
+    PlatformSource,
+    PromptSource,
+    WlcgSource,
+)
+from ..errors import ConfigurationError
 from .vault import Vault, state_home
 from .wallet import Wallet
 
@@ -22,21 +33,39 @@ def default_wallet() -> Wallet:
     Returns
     -------
     Wallet
-        The one at ``VO_AUTH_HOME`` (or the system's place for state); in memory alone with ``VO_AUTH_WALLET=memory``.
+        The one at ``VO_AUTH_HOME`` (or the system's place for state); in memory alone with ``VO_AUTH_WALLET=memory``,
+        in a plain file with ``VO_AUTH_WALLET=plain`` although there is a keyring.
         ``VO_AUTH_PATIENCE`` is the number of seconds to wait for a login endpoint that cannot be reached.
+
+    Raises
+    ------
+    ConfigurationError
+        When ``VO_AUTH_WALLET`` is something else.
     """
-    home = None if os.environ.get("VO_AUTH_WALLET") == "memory" else state_home()
+    mode = os.environ.get("VO_AUTH_WALLET", "")
+    if mode not in ("", "memory", "plain"):
+        raise ConfigurationError(f"VO_AUTH_WALLET is 'memory' or 'plain', or it is not set; not {mode!r}")
+    home = None if mode == "memory" else state_home()
     with _GUARD:  # two threads that meet here first must not make a wallet each
-        return _wallet_at(home, float(os.environ.get("VO_AUTH_PATIENCE") or 600.0))
+        return _wallet_at(home, mode == "plain", float(os.environ.get("VO_AUTH_PATIENCE") or 600.0))
 
 
 @functools.lru_cache(maxsize=4)
-def _wallet_at(home: Path | None, patience: float) -> Wallet:
+def _wallet_at(home: Path | None, plain: bool, patience: float) -> Wallet:
     from ..registry import default_registry
 
-    ours: list[CredentialSource] = [EnvironmentSource(), KeyringSource(), KnownFileSource(), PromptSource()]
+    ours: list[CredentialSource] = [
+        EnvironmentSource(),
+        KeyringSource(),
+        KnownFileSource(),
+        WlcgSource(),
+        OidcAgentSource(),
+        PlatformSource(),
+        NetrcSource(),
+        PromptSource(),
+    ]
     sources = [*ours, *default_registry().credential_sources()]
-    return Wallet(Vault(home) if home else None, sources, patience=patience)
+    return Wallet(Vault(home, plain=plain) if home else None, sources, patience=patience)
 
 
 def _renew_guard() -> None:

@@ -54,6 +54,8 @@ class Want:
         Whether a person may be asked: True, False, or None to look for a terminal or notebook.
     min_life
         Seconds that the permit must still hold.
+    wait
+        Seconds to wait for a login in another process where there is no permit and nobody can be asked.
     """
 
     archive: Archive
@@ -62,6 +64,7 @@ class Want:
     resource: str = ""
     interactive: bool | None = None
     min_life: float = 0.0
+    wait: float = 0.0
     key: Key = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ from ..errors import (
     VoAuthError,
 )
 from ..login_client import LoginClient
+from ..remedies import login_trouble
 from ..scrub import scrubbed
 from ..secret import Secret
 from .held import Held, Key, Want
@@ -26,6 +28,10 @@ from .rejections import Rejections
 __all__ = ["Logins"]
 
 T = TypeVar("T")
+_CLIENT = ("client_id", "client_secret")
+_LOG = logging.getLogger("vo_auth.wallet")
+
+_UNCHANGING = frozenset({"arguments", "this process", "keyring", "prompt"})  # sources of tokens that stay as they are
 
 
 class Logins:
@@ -54,6 +60,7 @@ class Logins:
         self._rejections = rejections
         self._clock = clock
         self._skew_of = skew_of_archive
+        self._clients: dict[Key, Mapping[str, Secret]] = {}  # whose refresh tokens are, as this process was told
 
     @property
     def sources(self) -> tuple[CredentialSource, ...]:
@@ -89,7 +96,7 @@ class Logins:
         chain = CredentialChain([explicit]) if explicit else self._chain
         archive = replace(want.archive, flows=want.archive.flows_of(want.account.label))
         ended: dict[tuple[str, str], tuple[str, float]] = {}
-        foreign: dict[tuple[str, str], str] = {}
+        passed: dict[tuple[str, str], str] = {}
         while True:
             try:
                 chosen = chain.choose(
@@ -99,17 +106,18 @@ class Logins:
                     is_default=want.account.is_default,
                     interactive=want.interactive,
                     ask_username=ask_username,
-                    unless=frozenset({*ended, *foreign}),
+                    unless=passed,
                 )
             except CredentialsNotFoundError as error:
-                raise _nothing_left(want, error, ended, foreign) from None
+                raise _nothing_left(want, error, ended) from None
             end = self._end_of(want, chosen)
             if end is not None and end <= self._clock.wall() + self._skew_of(want.archive):
                 ended[chosen.source, chosen.flow.name] = chosen.origin, end
+                passed[chosen.source, chosen.flow.name] = f"that of {chosen.origin} ended at {_moment(end)}"
             elif explicit is None and not ask_username and _is_of_another(want, chosen):
-                foreign[chosen.source, chosen.flow.name] = chosen.username
+                passed[chosen.source, chosen.flow.name] = f"has those of {chosen.username}, another user"
             else:
-                return chosen
+                return _told(want, chosen)
 
     def at_hand(self, want: Want) -> Mapping[str, Secret]:
         """Return the credentials that can be had without asking a person; empty where there are none."""
@@ -117,6 +125,18 @@ class Logins:
             return self.choose(replace(want, interactive=False)).values
         except CredentialsNotFoundError:
             return {}
+
+    def renews(self, want: Want) -> bool:
+        """Say whether what is at hand makes another permit, time and again, without a person."""
+        try:
+            chosen = self.choose(replace(want, interactive=False, min_life=0.0))
+        except VoAuthError:
+            return False
+        if chosen.flow.unattended:
+            return True
+        if chosen.source == "environment":  # a file that others write anew; a variable stays as it is
+            return "_FILE" in chosen.origin or "certificate" in chosen.flow.asks
+        return chosen.source not in _UNCHANGING
 
     def login(self, want: Want, chosen: Chosen, *, again: bool = False, deadline: float = 30.0) -> Held:
         """Send the credentials.
@@ -145,9 +165,11 @@ class Logins:
                 grant, skew = self._sent(want, chosen, again=again, deadline=deadline)
         else:
             grant, skew = self._run(want, chosen, deadline=deadline)
-        named = want.account.label if want.account.is_label else chosen.username
-        label = named or want.account.label or grant.identity
-        return self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
+        _LOG.debug("%s: login by %s with %s: done", archive.name, chosen.flow.name, chosen.origin)
+        label = want.account.label_for(chosen.username) or grant.identity
+        held = self._held(want, label, grant, skew, flow=chosen.flow, origin=chosen.origin)
+        self._clients[held.key.base] = {name: chosen.values[name] for name in _CLIENT if name in chosen.values}
+        return held
 
     def _sent(self, want: Want, chosen: Chosen, *, again: bool, deadline: float) -> tuple[Grant, float]:
         archive = want.archive
@@ -176,8 +198,13 @@ class Logins:
         if flow is None:
             return None
         grant, skew = self._act(
-            want, current.key.account, {}, lambda ctx: flow.renew(ctx, current.grant), deadline=deadline
+            want,
+            current.key.account,
+            self._clients.get(current.key.base, {}),
+            lambda ctx: flow.renew(ctx, current.grant),
+            deadline=deadline,
         )
+        _LOG.debug("%s: renewal by %s: %s", want.archive.name, flow.name, "not possible" if grant is None else "done")
         if grant is None:
             return None
         return self._held(want, current.key.account, grant, skew, flow=flow, origin=current.origin)
@@ -198,7 +225,11 @@ class Logins:
         if flow is None:
             return False
         revoked, _ = self._act(
-            want, current.key.account, {}, lambda ctx: flow.revoke(ctx, current.grant), deadline=10.0
+            want,
+            current.key.account,
+            self._clients.get(current.key.base, {}),
+            lambda ctx: flow.revoke(ctx, current.grant),
+            deadline=10.0,
         )
         return revoked
 
@@ -237,7 +268,7 @@ class Logins:
             try:
                 return act(ctx), client.skew
             except VoAuthError as error:
-                failure = scrubbed(error)
+                failure = login_trouble(want.archive, client.last_answer, scrubbed(error))
             except Exception as error:  # a fault of a plugin's flow; its text may repeat what was sent
                 failure = LoginAnswerError(
                     f"{want.archive.title}: the login failed inside its flow with {type(error).__name__}: "
@@ -279,6 +310,16 @@ def _person(want: Want) -> Person | None:
     return person_for(want.archive, want.interactive)
 
 
+def _told(want: Want, chosen: Chosen) -> Chosen:
+    """Trace a choice; nothing of what was found is written down."""
+    for attempt in chosen.attempts:
+        _LOG.debug("%s: source %s: %s", want.archive.name, attempt.source, attempt.outcome)
+    _LOG.debug(
+        "%s: source %s is used: %s, for the flow %s", want.archive.name, chosen.source, chosen.origin, chosen.flow.name
+    )
+    return chosen
+
+
 def _flow_of(archive: Archive, held: Held) -> Flow | None:
     return next((flow for flow in archive.flows if flow.name == held.flow), None)
 
@@ -289,26 +330,21 @@ def _is_of_another(want: Want, chosen: Chosen) -> bool:
 
 
 def _nothing_left(
-    want: Want,
-    error: CredentialsNotFoundError,
-    ended: Mapping[tuple[str, str], tuple[str, float]],
-    foreign: Mapping[tuple[str, str], str],
+    want: Want, error: CredentialsNotFoundError, ended: Mapping[tuple[str, str], tuple[str, float]]
 ) -> VoAuthError:
-    first, _, rest = str(error).partition("\n")
-    others = [f"  {source}: has those of {name}, another user" for (source, _), name in foreign.items()]
-    if ended:
-        text = "\n".join([_ended(want.archive, ended.values()), rest, *others])
-        return PermitExpiredError(text, attempts=error.attempts)
-    if not others:
+    if not ended:
         return error
-    return CredentialsNotFoundError("\n".join([first, rest, *others]), attempts=error.attempts)
+    rest = str(error).partition("\n")[2]
+    return PermitExpiredError(f"{_ended(want.archive, ended.values())}\n{rest}", attempts=error.attempts)
 
 
 def _ended(archive: Archive, passed: Iterable[tuple[str, float]]) -> str:
-    ends = ", ".join(
-        f"the one from {origin} at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(end))}" for origin, end in passed
-    )
+    ends = ", ".join(f"the one from {origin} at {_moment(end)}" for origin, end in passed)
     page = f" at {archive.pages.token}" if archive.pages.token else ""
     return (
         f"The permit for {archive.title} has ended ({ends}): get a new one{page}, or run: vo-auth login {archive.name}"
     )
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

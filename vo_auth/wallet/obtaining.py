@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from ..credentials import Chosen, ExplicitSource
-from ..errors import CredentialsNotFoundError, PromptCancelledError
+from ..errors import CredentialsNotFoundError, CredentialsRejectedError, PromptCancelledError
 from ..grant import Flow
 from ..scrub import scrubbed
 from .held import Held, Key, Want
+from .keeping import Keeping
 from .lock import Locks
 from .logins import Logins
 from .memory import MemorySource
@@ -24,20 +25,29 @@ class Obtainer:
 
     Parameters
     ----------
-    logins, locks, shelf, standing, memory
+    logins, locks, shelf, standing, memory, keeping
         Of the wallet; it holds the lock of the account.
     own
         Whether the credentials belong to one session alone.
     """
 
     def __init__(
-        self, *, logins: Logins, locks: Locks, shelf: Shelf, standing: Standing, memory: MemorySource, own: bool
+        self,
+        *,
+        logins: Logins,
+        locks: Locks,
+        shelf: Shelf,
+        standing: Standing,
+        memory: MemorySource,
+        keeping: Keeping,
+        own: bool,
     ) -> None:
         self._logins = logins
         self._locks = locks
         self._shelf = shelf
         self._standing = standing
         self._memory = memory
+        self._keeping = keeping
         self._own = own
         self._cancelled: dict[Key, str] = {}
 
@@ -90,7 +100,7 @@ class Obtainer:
             if theirs is not None:
                 return theirs
             with self._person(want, asked=chosen.is_attended):
-                held = self._logins.login(want, chosen, again=by_hand, deadline=deadline)
+                held = self._sent(want, chosen, again=by_hand, deadline=deadline)
         except PromptCancelledError as error:
             self._cancelled[want.key] = str(error)
             raise scrubbed(error) from None
@@ -98,9 +108,18 @@ class Obtainer:
             if cancelled:
                 raise PromptCancelledError(cancelled) from None
             raise
-        if chosen.source in ("prompt", "arguments") and not self._own:
-            self._memory.remember(want.archive.name, held.key.account, chosen.values)
+        if not self._own:
+            self._keeping.accepted(chosen, held)
+            if chosen.source in ("prompt", "arguments"):
+                self._memory.remember(want.archive.name, held.key.account, chosen.values)
         return held
+
+    def _sent(self, want: Want, chosen: Chosen, *, again: bool, deadline: float) -> Held:
+        try:
+            return self._logins.login(want, chosen, again=again, deadline=deadline)
+        except CredentialsRejectedError as error:
+            self._keeping.rejected(want, chosen)
+            raise scrubbed(error) from None
 
     def _person(self, want: Want, *, asked: bool) -> AbstractContextManager[None]:
         return self._locks.person(want.key.lock) if asked else nullcontext()

@@ -49,6 +49,7 @@ class Renewals:
                 return
             self._running.add(key)
         # not a daemon: a rotated refresh token must reach the disk before the process ends
+        _LOG.debug("%s: the permit is stale, a renewal begins", want.archive.name)
         thread = threading.Thread(target=self._run, args=(want, held), name="vo_auth renewal", daemon=False)
         try:
             thread.start()

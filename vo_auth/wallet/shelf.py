@@ -89,6 +89,11 @@ class Shelf:
             return replace(held, stored=False)
         return held
 
+    @property
+    def kept(self) -> str:
+        """How permits that are stored are kept, for people."""
+        return "memory" if self.vault is None else self.vault.kept
+
     def everything(self) -> list[Held]:
         """Return what is held, each once, in the order of the keys.
 
@@ -117,7 +122,7 @@ class Shelf:
             When the vault cannot be used; memory is empty then.
         """
         try:
-            gone = [held for held in self.everything() if _concerns(held.key, archive, account)]
+            gone = self._everywhere(archive, account)
         finally:
             with self._guard:
                 for key, held in list(self._memory.items()):
@@ -125,8 +130,8 @@ class Shelf:
                         del self._memory[key]
             if account in (None, self._defaults.get(archive)):
                 self._defaults.pop(archive, None)
-        if self.vault is not None and self.vault.path.exists():
-            self.vault.update(lambda content: _forget(content, archive, account))
+            if self.vault is not None and self.vault.exists():
+                self.vault.update_all(lambda content: _forget(content, archive, account))
         return gone
 
     def last_login(self, archive: str) -> Account:
@@ -135,10 +140,24 @@ class Shelf:
         label = str((content or {}).get("defaults", {}).get(archive) or self._defaults.get(archive, ""))
         if not label:
             return Account()
+        user = self._user_of(content, archive, label) or label
+        return Account(label) if user == label else Account(label, is_label=True, user=user, is_guess=True)
+
+    def user_of(self, archive: str, label: str) -> str:
+        """Return the user name that a login told for an account; empty where none did."""
+        return self._user_of(self._content(), archive, label)
+
+    def _user_of(self, content: Mapping[str, Any] | None, archive: str, label: str) -> str:
         held = [held for held in (*self._remembered(), *self._permits(content)) if held.key[:2] == (archive, label)]
         # a flow that has an issuer took the user name; other identities are what a token says of itself
-        user = next((one.grant.identity for one in held if one.grant.issuer and one.grant.identity), label)
-        return Account(label) if user == label else Account(label, is_label=True, user=user)
+        return next((one.grant.identity for one in held if one.grant.issuer and one.grant.identity), "")
+
+    def _everywhere(self, archive: str, account: str | None) -> list[Held]:
+        """Return an archive's permits, also those in a file that is not in use; each once, in the order of the keys."""
+        contents = self.vault.read_all() if self.vault is not None else []
+        held = [*self._remembered(), *(one for content in contents for one in self._permits(content))]
+        found = {(one.key, one.grant.permit): one for one in held if _concerns(one.key, archive, account)}
+        return sorted(found.values(), key=lambda one: one.key)
 
     def _remembered(self) -> list[Held]:
         with self._guard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..archive import Archive
 from ..clock import Clock, skew_of
+from ..errors import PermitExpiredError, PermitLifeError
 from ..permit import PermitState
 from .held import Held, Want, state_of
 
@@ -67,6 +68,39 @@ class Standing:
         """Say whether a new login would only bring another permit that is too short for ``min_life``."""
         life = held.grant.life
         return life is not None and life < want.min_life and self._now(held) - held.grant.issued < _YOUNG
+
+    def alive(self, want: Want, held: Held) -> Held:
+        """Return a permit that a login has just given, its archive's time learned.
+
+        Raises
+        ------
+        PermitExpiredError
+            When it has ended all the same.
+        """
+        self.learn(held)
+        left = self.left(held)
+        if left is not None and left <= 0:
+            page = f" at {want.archive.pages.token}" if want.archive.pages.token else ""
+            raise PermitExpiredError(
+                f"The permit for {want.archive.title} from {held.origin} has ended: get a new one{page}"
+            )
+        return held
+
+    def long_enough(self, want: Want, held: Held) -> Held:
+        """Return a permit that holds for ``min_life``.
+
+        Raises
+        ------
+        PermitLifeError
+            When it does not.
+        """
+        left = self.left(held)
+        if want.min_life > 0 and left is not None and left < want.min_life:
+            raise PermitLifeError(
+                f"{want.archive.title} gives permits for {held.grant.life:.0f} s, of which {left:.0f} s are left; "
+                f"min_life asks for {want.min_life:.0f} s: ask for less, or log in again nearer to the work"
+            )
+        return held
 
     def _now(self, held: Held) -> float:
         return held.now(self._clock, self._skew.get(held.key.archive, 0.0))

@@ -1,28 +1,24 @@
-"""The wallet's file: permits that survive the process, whole or absent, for its owner alone."""
+"""The wallet's file: permits that survive the process; encrypted where there is a keyring for its key."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-import secrets
-import stat
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from ..errors import MissingDependencyError, WalletError, WalletWarning
+from ..errors import MissingDependencyError, WalletError
 from ..scrub import scrubbed
-from .lock import file_lock
+from .content import Content, LaterVersionError, empty, joined, parsed
+from .os_keyring import KeyringUnavailableError, OsKeyring
+from .private import PrivateFile, PrivateFolder
+from .sealed import Keys, Sealed
 
 __all__ = ["Vault", "state_home"]
 
-_FORMAT = "vo_auth permits"
-_VERSION = 1
-_LIMIT = 16 * 1024 * 1024
-_NEW = ".permits-"  # the start of a new file's name before it is renamed
+_LOG = logging.getLogger("vo_auth.wallet")
 
 
 def state_home() -> Path:
@@ -44,39 +40,66 @@ def state_home() -> Path:
     return Path(platformdirs.user_state_path("vo_auth", appauthor=False))
 
 
-def _empty() -> dict[str, Any]:
-    return {"format": _FORMAT, "version": _VERSION, "salt": secrets.token_hex(16), "entries": [], "defaults": {},
-            "rejected": {}}  # fmt: skip
-
-
 class Vault:
-    """A JSON file, 0600 in a 0700 folder, written whole under a lock.
+    """One file for all archives, 0600 in a 0700 folder, written whole under a lock.
+
+    It is ``permits.vault``, encrypted with a key in the keyring; or ``permits.json``, plain, where there is no keyring,
+    or by choice. The encrypted file takes precedence: one whose key cannot be had now is neither replaced nor passed
+    over. A plain file that is nobody's choice is joined to the encrypted one as soon as the keyring can be used.
 
     Parameters
     ----------
     home
         The folder; made when something is first written.
+    plain
+        Keep the plain file by choice, and leave an encrypted one alone.
+    keyring
+        Where the key is kept; None: the system's.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, plain: bool = False, keyring: OsKeyring | None = None) -> None:
         self.home = home
-        self.path = home / "permits.json"
+        self.by_choice = plain
+        self.keyring = keyring or OsKeyring()
+        self._keys = Keys(self.keyring)
+        self._folder = PrivateFolder(home)
+        self._plain = PrivateFile(self._folder, "permits.json")
+        self._sealed = PrivateFile(self._folder, "permits.vault")
 
-    def read(self) -> dict[str, Any]:
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the file in use is the encrypted one."""
+        return not self.by_choice and self._sealed.exists()
+
+    @property
+    def path(self) -> Path:
+        """The file in use."""
+        return self._sealed.path if self.is_encrypted else self._plain.path
+
+    @property
+    def kept(self) -> str:
+        """How permits are kept, for people."""
+        return "encrypted file" if self.is_encrypted else "plain file"
+
+    def exists(self) -> bool:
+        """Say whether there is a file of either kind, or one that was set aside."""
+        return any(self.home.glob("permits.*"))
+
+    def read(self) -> Content:
         """Return the content; an empty one when there is no file or it was damaged (and set aside).
 
         Raises
         ------
         WalletError
-            When the file is a link, no plain file, another user's, or of a later format; or others may write to its
-            folder.
+            When the file is a link, no plain file, another user's, of a later format, or its key cannot be had; or
+            others may write to its folder.
         """
         try:
-            return self._read()
+            return self._content()
         except WalletError as error:
             raise scrubbed(error) from None  # the frames below hold what was read
 
-    def update(self, change: Callable[[dict[str, Any]], None]) -> None:
+    def update(self, change: Callable[[Content], None]) -> None:
         """Read, change and write the content under the file's lock.
 
         Parameters
@@ -95,6 +118,70 @@ class Vault:
         except WalletError as error:
             raise scrubbed(error) from None
 
+    def read_all(self) -> list[Content]:
+        """Return the content of every file, also of one that is not in use.
+
+        Raises
+        ------
+        WalletError
+            As for :meth:`read`.
+        """
+        try:
+            found = [self._content(), *(self._one(file) for file in self._unused())]
+        except WalletError as error:
+            raise scrubbed(error) from None
+        return [content for content in found if content is not None]
+
+    def update_all(self, change: Callable[[Content], None]) -> None:
+        """Change every file, also one that is not in use, and remove those that were set aside.
+
+        Raises
+        ------
+        WalletError
+            When a file cannot be used; the others are changed all the same.
+        """
+        failures: list[WalletError] = []
+
+        def attempt(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except WalletError as error:
+                failures.append(scrubbed(error))
+
+        with self._locked():
+            for file in (self._plain, self._sealed):
+                attempt(file.remove_set_aside)
+            for file in self._unused():
+                attempt(lambda file=file: self._change(file, change))  # type: ignore[misc]
+            if self._plain.exists() or self._sealed.exists():
+                attempt(lambda: self._update(change))
+        if failures:
+            raise failures[0]
+
+    def destroy(self) -> None:
+        """Remove every file, and the key from the keyring where it can be asked.
+
+        Raises
+        ------
+        WalletError
+            When a file, or the key, cannot be removed.
+        """
+        if not self.exists():
+            return
+        with self._locked():
+            sealed = self._parts(self._sealed.read() or b"")
+            for file in (self._plain, self._sealed):
+                file.remove_set_aside()
+                file.remove()
+            if sealed is None:
+                return
+            try:
+                self._keys.remove(sealed.key)
+            except KeyringUnavailableError as error:
+                raise WalletError(
+                    f"The key of {self._sealed.path} stays in the keyring, where it opens nothing any more: {error}"
+                ) from None
+
     def prepare(self) -> Path:
         """Make the folder and return the one for locks.
 
@@ -103,132 +190,134 @@ class Vault:
         WalletError
             When it cannot be made, or others may write to it.
         """
-        locks = self.home / "locks"
-        try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._check_folder()
-            locks.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            if isinstance(error, WalletError):
-                raise
-            raise WalletError(f"The folder {self.home} cannot be used: {error.strerror}; set VO_AUTH_HOME") from None
-        return locks
+        return self._folder.prepare()
 
-    def _read(self, *, locked: bool = False) -> dict[str, Any]:
-        content = self._bytes()
-        data = _empty() if content is None else self._parsed(content)
-        if data is not None:
-            return data
+    # ---------------------------------------------------------------- which file
+
+    def _content(self, *, locked: bool = False) -> Content:
+        """Return the content of the file in use, with a plain one joined that waits to be moved."""
+        if self.by_choice:
+            return self._one(self._plain, locked=locked) or empty()
+        for _ in range(3):
+            sealed = self._one(self._sealed, locked=locked)
+            plain = self._one(self._plain, locked=locked)
+            if sealed is not None:
+                return sealed if plain is None or _is_chosen(plain) else joined(sealed, plain)
+            if plain is not None:
+                return plain
+            if not self._sealed.exists():  # else it was moved there between the two looks
+                break
+        return empty()
+
+    def _unused(self) -> list[PrivateFile]:
+        """Return the files beside the one in use that no update of it would take in."""
+        if self.by_choice:
+            return [self._sealed] if self._sealed.exists() else []
+        is_left_alone = self._sealed.exists() and self._plain.exists() and _is_chosen(self._one(self._plain))
+        return [self._plain] if is_left_alone else []
+
+    def _update(self, change: Callable[[Content], None]) -> None:
+        content = self._content(locked=True)
+        is_chosen = _is_chosen(content)  # before the change, which may empty it
+        change(content)
+        if self.by_choice:
+            self._write_plain({**content, "chosen": True})
+        elif self._sealed.exists():
+            self._write_sealed(content, self._key_in_use())
+        elif is_chosen or not (key := self._new_key()):
+            self._write_plain(content)
+        else:
+            self._write_sealed(content, key)
+
+    def _change(self, file: PrivateFile, change: Callable[[Content], None]) -> None:
+        """Change a file that is not in use."""
+        content = self._one(file, locked=True)
+        if content is None:
+            return
+        change(content)
+        if file is self._plain:
+            self._write_plain(content)
+        else:
+            self._write_sealed(content, self._key_in_use())
+
+    def _write_plain(self, content: Content) -> None:
+        self._plain.write(json.dumps(content).encode())
+
+    def _write_sealed(self, content: Content, key: str) -> None:
+        """Write the encrypted file, and only then remove a plain one that has been taken in."""
+        content.pop("chosen", None)
+        self._sealed.write(Sealed.of(json.dumps(content).encode(), key, self._keys.get(key)).to_bytes())
+        if self._plain.exists() and not self.by_choice and not _is_chosen(self._one(self._plain, locked=True)):
+            self._plain.remove()
+
+    # ---------------------------------------------------------------- keys
+
+    def _new_key(self) -> str:
+        """Return the id of a new key that the keyring has; empty where there is none that keeps it."""
+        try:
+            return self._keys.make()
+        except KeyringUnavailableError as error:
+            _LOG.info("permits are kept in the plain file %s: %s", self._plain.path, error)
+            return ""
+
+    def _key_in_use(self) -> str:
+        sealed = self._parts(self._sealed.read() or b"")
+        assert sealed is not None  # it was read a moment ago, under the same lock
+        return sealed.key
+
+    # ---------------------------------------------------------------- one file
+
+    def _one(self, file: PrivateFile, *, locked: bool = False) -> Content | None:
+        """Return what a file holds: None without one, an empty content for one that had to be set aside."""
+        text = file.read()
+        if text is None:
+            return None
+        content = self._opened(text) if file is self._sealed else self._parsed(file, text)
+        if content is not None:
+            return content
         if not locked:
             with self._locked():  # a whole one may be there by now: only who holds the lock sets a file aside
-                return self._read(locked=True)
-        self._set_aside()
-        return _empty()
+                return self._one(file, locked=True)
+        file.set_aside()
+        return None
 
-    def _update(self, change: Callable[[dict[str, Any]], None]) -> None:
-        content = self._read(locked=True)
-        change(content)
-        self._write(json.dumps(content).encode())
-
-    def _bytes(self) -> bytes | None:
-        try:
-            self._check_folder()
-            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-            descriptor = os.open(self.path, flags)
-        except FileNotFoundError:
+    def _opened(self, text: bytes) -> Content | None:
+        sealed = self._parts(text)
+        if sealed is None:
             return None
-        except OSError as error:
-            if isinstance(error, WalletError):
-                raise
-            reason = "it is a link" if self.path.is_symlink() else error.strerror
-            raise WalletError(
-                f"The wallet {self.path} is not used: {reason}; move it away or set VO_AUTH_HOME"
-            ) from None
         try:
-            self._check(descriptor)  # before it becomes a file object, which a folder cannot
-        except BaseException:
-            os.close(descriptor)
-            raise
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_LIMIT)
-
-    def _check_folder(self) -> None:
-        status = self.home.stat()
-        if os.name == "posix" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+            key = self._keys.get(sealed.key)
+        except KeyringUnavailableError as error:
             raise WalletError(
-                f"The folder {self.home} belongs to, or may be written by, others: chmod 700 it or set VO_AUTH_HOME"
-            )
+                f"The wallet {self._sealed.path} cannot be opened: {error} (its key is {sealed.key[:8]}…); unlock "
+                "the keyring, or set VO_AUTH_WALLET=plain for a plain file; "
+                "if the key is lost: vo-auth logout --all --purge"
+            ) from None
+        content = sealed.opened(key)
+        return None if content is None else self._parsed(self._sealed, content)
+
+    def _parts(self, text: bytes) -> Sealed | None:
+        try:
+            return Sealed.from_bytes(text)
+        except LookupError:
+            raise self._later(self._sealed) from None
+
+    def _parsed(self, file: PrivateFile, text: bytes) -> Content | None:
+        try:
+            return parsed(text)
+        except LaterVersionError:
+            raise self._later(file) from None
+
+    @staticmethod
+    def _later(file: PrivateFile) -> WalletError:
+        return WalletError(f"The wallet {file.path} was written by a later vo_auth; update, or set VO_AUTH_HOME")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = file_lock(self.prepare() / "vault.lock", poll_interval=0.01)
-        try:
-            lock.acquire(timeout=30.0)
-        except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError
-            raise WalletError(f"The wallet {self.path} cannot be locked ({type(error).__name__})") from None
-        try:
+        with self._folder.locked(self.path):
             yield
-        finally:
-            lock.release()
 
-    def _check(self, descriptor: int) -> None:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise WalletError(f"The wallet {self.path} is not a plain file; move it away or set VO_AUTH_HOME")
-        if os.name != "posix":
-            return
-        if status.st_uid != os.geteuid():
-            raise WalletError(f"The wallet {self.path} belongs to another user; move it away or set VO_AUTH_HOME")
-        if status.st_mode & 0o077:
-            os.fchmod(descriptor, 0o600)
-            warnings.warn(f"{self.path} was open to other users; closed now (mode 0600)", WalletWarning, stacklevel=2)
 
-    def _parsed(self, content: bytes) -> dict[str, Any] | None:
-        """Return what a file holds, or None when it is damaged."""
-        with suppress(ValueError, RecursionError):
-            data = json.loads(content)
-            if isinstance(data, dict) and data.get("format") == _FORMAT:
-                if isinstance(data.get("version"), int) and data["version"] > _VERSION:
-                    raise WalletError(
-                        f"The wallet {self.path} was written by a later vo_auth; update, or set VO_AUTH_HOME"
-                    )
-                empty = _empty()
-                if all(isinstance(data.get(name), type(value)) for name, value in empty.items()):
-                    return data
-        return None
-
-    def _set_aside(self) -> None:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(4)}")
-        with suppress(OSError):
-            os.replace(self.path, aside)
-        warnings.warn(f"{self.path} is damaged; it was moved to {aside.name}", WalletWarning, stacklevel=2)
-
-    def _write(self, content: bytes) -> None:
-        """Write a new file beside the old one and rename it: whole or absent, on disk when this returns."""
-        for orphan in self.home.glob(f"{_NEW}*"):  # of a writer that was killed: this one holds the lock
-            with suppress(OSError):
-                orphan.unlink()
-        try:
-            descriptor, name = tempfile.mkstemp(prefix=_NEW, dir=self.home)  # made 0600
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(name, self.path)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(name)
-                raise
-            self._sync_folder()
-        except OSError as error:
-            raise WalletError(f"The wallet {self.path} cannot be written: {error.strerror}") from None
-
-    def _sync_folder(self) -> None:
-        if os.name != "posix":  # Windows cannot open a folder
-            return
-        descriptor = os.open(self.home, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _is_chosen(content: Content | None) -> bool:
+    """Say whether a plain file is somebody's choice; one that holds nothing any more is not."""
+    return bool(content and content.get("chosen") and (content["entries"] or content.get("passwords")))

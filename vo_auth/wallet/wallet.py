@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import weakref
 from collections.abc import Iterable, Mapping
@@ -16,32 +15,32 @@ from ..credentials import Chosen, CredentialChain, CredentialSource, ExplicitSou
 from ..errors import (
     CredentialsNotFoundError,
     LoginInProgressError,
-    LoginUnreachableError,
     PermitExpiredError,
-    PermitLifeError,
     PromptCancelledError,
 )
 from ..permit import PermitState
-from ..scrub import scrubbed
 from ..secret import Secret
 from . import rejections
 from .accounts import Account, resolve
-from .held import Held, Key, Want
+from .foretelling import foretold
+from .held import Held, Want
+from .keeping import Keeping
+from .kept import KeptPasswords
 from .lock import Locks
 from .logins import Logins
 from .memory import MemorySource
 from .obtaining import Obtainer
+from .persistence import Persistence
 from .redeem import Redeemer
 from .rejections import Rejections
 from .renewal import Renewals
 from .shelf import Shelf
-from .standing import Standing, differ, is_better
+from .single_flight import SingleFlight
+from .standing import Standing, differ
 from .vault import Vault
+from .waiting import Waiting
 
 __all__ = ["Wallet"]
-
-_LOG = logging.getLogger("vo_auth.wallet")
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
 
 
 class Wallet:
@@ -70,25 +69,39 @@ class Wallet:
         patience: float = 600.0,
     ) -> None:
         self.clock = clock or Clock()
-        self._patience = patience
         self._standing = Standing(self.clock)
-        self._failures: dict[Key, tuple[int, LoginUnreachableError]] = {}
         self._memory = MemorySource()
         self._shelf = Shelf(vault, self.clock)
         self._locks = Locks(self._shelf.lock_folder(), self.clock, patience=patience)
-        chain = CredentialChain((*sources, self._memory))
+        self._kept = KeptPasswords(vault) if vault is not None else None
+        self._keeping = Keeping(self._kept)
+        chain = CredentialChain((*sources, self._memory, *([self._kept] if self._kept else [])))
         self._logins = Logins(chain, Rejections(self._shelf.vault, self.clock), self.clock, self._standing.skew_of)
-        self._redeemer = Redeemer(self._shelf, self._logins, self.clock)
-        self._renewals = Renewals(self._renew_quietly, self.clock)
         self._own = any(isinstance(source, ExplicitSource) for source in chain.sources)
+        redeemer = Redeemer(self._shelf, self._logins, self.clock)
         self._obtainer = Obtainer(
             logins=self._logins,
             locks=self._locks,
             shelf=self._shelf,
             standing=self._standing,
             memory=self._memory,
+            keeping=self._keeping,
             own=self._own,
         )
+        self._waiting = Waiting(self._shelf, self._standing, self.clock)
+        self._flight = SingleFlight(
+            clock=self.clock,
+            locks=self._locks,
+            shelf=self._shelf,
+            standing=self._standing,
+            obtainer=self._obtainer,
+            redeemer=redeemer,
+            persistence=Persistence(redeemer, self._obtainer, self._shelf, self.clock, patience=patience),
+            keeping=self._keeping,
+            waiting=self._waiting,
+            account=None if self._own else lambda archive: self.account(archive, None),
+        )
+        self._renewals = Renewals(self._flight.renew_quietly, self.clock)
         _WALLETS.add(self)
 
     # ---------------------------------------------------------------- what sessions ask
@@ -103,7 +116,7 @@ class Wallet:
         """
         if self._own:  # a session's own credentials: the environment has no say
             return Account(label or "", is_label=bool(label))
-        return resolve(archive, label, self._shelf.last_login)
+        return resolve(archive, label, self._shelf.last_login, self._shelf.user_of)
 
     def permit(self, want: Want) -> Held:
         """Return a permit that is known to be valid now.
@@ -130,7 +143,7 @@ class Wallet:
                 self._renewals.start(want, held)
             if state is not PermitState.EXPIRED:
                 return held
-        return self._obtain(want)
+        return self._flight.obtain(want)
 
     def refused(self, want: Want, held: Held, *, dead: bool = False) -> Held | None:
         """Return another permit after the archive refused this one, or None when it is about rights.
@@ -161,7 +174,7 @@ class Wallet:
         if self._standing.is_about_rights(held, dead=dead):
             return None
         try:
-            renewed = self._obtain(replace(want, interactive=False), refused=held)
+            renewed = self._flight.obtain(replace(want, interactive=False), refused=held)
         except (CredentialsNotFoundError, PermitExpiredError, PromptCancelledError):
             return None
         return renewed if differ(renewed, held) else None
@@ -177,7 +190,7 @@ class Wallet:
         current = self._shelf.in_memory(want.key)
         if current is not None and self._standing.is_usable(want, current, refused=held):
             return current
-        return self._obtain(want)
+        return self._flight.obtain(want)
 
     def has_ended(self, want: Want, held: Held) -> bool:
         """Say whether a permit has reached its end by now: an answer that came with it proves nothing then."""
@@ -197,6 +210,7 @@ class Wallet:
         credentials: Mapping[str, str | Secret] | None = None,
         flow: str | None = None,
         force: bool = False,
+        keep: bool | str = False,
         ask_username: bool = True,
     ) -> Held:
         """Log in now, also with credentials that were rejected before.
@@ -211,6 +225,9 @@ class Wallet:
             The name of the flow to use; None: the first that fits.
         force
             Log in although a valid permit is held.
+        keep
+            Keep the password once the archive has accepted it: True, or ``"file"`` for also in a plain file. Then, too,
+            a valid permit does not do.
         ask_username
             Whether a person may name another user than the account's.
 
@@ -230,6 +247,12 @@ class Wallet:
         if explicit is not None and not want.account.is_label:
             want = replace(want, account=Account())  # whose credentials these are, they say themselves
         want = replace(want, archive=self._logins.with_flow(want.archive, flow))
+        self._keeping.require_place(keep, interactive=want.interactive)
+        held = self._login(want, explicit, force=force or bool(keep), ask_username=ask_username)
+        self._keeping.settle(want, held, wish=keep or None)
+        return held
+
+    def _login(self, want: Want, explicit: ExplicitSource | None, *, force: bool, ask_username: bool) -> Held:
         with self._locks.hold(want.key.lock, what=want.archive.title):
             current = self._shelf.current(want.key)
             if current is not None and not force and explicit is None and self._standing.is_usable(want, current):
@@ -237,7 +260,9 @@ class Wallet:
                 return current
             self._obtainer.forget_refusals(want.archive.name)
             held = self._obtainer.log_in(want, explicit=explicit, by_hand=True, ask_username=ask_username)
-            return self._long_enough(want, self._keep(want, replace(self._alive(want, held), stored=True)))
+            return self._standing.long_enough(
+                want, self._flight.keep(want, replace(self._standing.alive(want, held), stored=True))
+            )
 
     def logout(self, archive: str, account: str | None = None) -> list[Held]:
         """Forget an archive's permits, in memory, in the vault and in what this process was told.
@@ -260,7 +285,26 @@ class Wallet:
             for lock in dict.fromkeys(key.lock for key in self._shelf.keys(archive, account)):
                 with suppress(LoginInProgressError):
                     stack.enter_context(self._locks.hold(lock, what=archive, limit=self.LOGOUT_WAIT))
-            return self._shelf.forget(archive, account)
+            try:
+                return self._shelf.forget(archive, account)
+            finally:
+                if self._kept is not None:
+                    self._kept.forget(archive, account)
+
+    def foretell(self, want: Want, held: Held) -> str:
+        """Say when work with a permit will stop and what to do; empty when the permit renews without a person."""
+        return foretold(want, held, standing=self._standing, logins=self._logins)
+
+    def destroy(self) -> None:
+        """Remove the wallet's files, also those that cannot be opened any more, and the key to them.
+
+        Raises
+        ------
+        WalletError
+            When a file, or the key, cannot be removed.
+        """
+        if self._shelf.vault is not None:
+            self._shelf.vault.destroy()
 
     def revoke(self, archive: Archive, held: Held) -> bool:
         """Revoke a permit at the archive; False where the archive cannot.
@@ -280,12 +324,17 @@ class Wallet:
         CredentialsNotFoundError, UnusableCredentialsError, PermitExpiredError
             When a request could get none without asking a person.
         """
-        held = self._shelf.current(want.key)
-        if held is not None and self._standing.is_usable(want, held):
+        held = self.usable(want)
+        if held is not None:
             state = self._standing.state(want, held).value
             return held.key.account, held.grant.permit.kind, f"held, {state}, from {held.origin}"
         chosen = self.preview(want)
         return chosen.username or want.account.label, "new", f"{chosen.flow.name} with {chosen.origin}"
+
+    def usable(self, want: Want) -> Held | None:
+        """Return the permit that is held and could be sent now, or None."""
+        held = self._shelf.current(want.key)
+        return held if held is not None and self._standing.is_usable(want, held) else None
 
     def preview(self, want: Want) -> Chosen:
         """Return the credentials that a login would use now, and every source that was asked before; nothing is sent.
@@ -310,6 +359,10 @@ class Wallet:
         """Return all that is held, in memory and in the vault."""
         return self._shelf.everything()
 
+    def kept(self, held: Held) -> str:
+        """Say how a permit is kept: ``encrypted file``, ``plain file`` or ``memory``."""
+        return self._shelf.kept if held.stored else "memory"
+
     def state(self, archive: Archive, held: Held) -> PermitState:
         """Say how a permit stands now."""
         return self._standing.state(Want(archive=archive), held)
@@ -318,109 +371,8 @@ class Wallet:
         """Return how long a permit holds; None where its end is not known."""
         return self._standing.left(held)
 
-    # ---------------------------------------------------------------- one login for all
-
-    def _obtain(self, want: Want, *, refused: Held | None = None) -> Held:
-        failed_before = self._failures.get(want.key, (0, None))[0]
-        with self._locks.hold(want.key.lock, what=want.archive.title):
-            failures, failure = self._failures.get(want.key, (0, None))
-            if failure is not None and failures > failed_before:  # it failed while this one waited for it
-                raise LoginUnreachableError(str(failure), retry_after=failure.retry_after)
-            named = self._settled(want)
-            if named.key != want.key:
-                held = self._obtain(named, refused=refused)
-                self._shelf.put(held, alias=want.key)
-                return held
-            return self._obtain_locked(want, refused)
-
-    def _obtain_locked(self, want: Want, refused: Held | None) -> Held:
-        current = self._shelf.current(want.key)
-        if current is not None:
-            self._standing.suppose(current)
-            if self._standing.is_usable(want, current, refused=refused):
-                self._shelf.put(current)
-                return current
-            if self._standing.lives_too_short(want, current):
-                return self._long_enough(want, current)
-        long_running = self._shelf.in_memory(want.key) is not None
-        held = self._persistently(want, current, refused, patience=self._patience if long_running else 0.0)
-        if refused is not None and differ(held, refused):
-            held = held.after_refusal(self.clock.wall())
-        return self._long_enough(want, self._keep(want, self._alive(want, held), previous=current))
-
-    def _settled(self, want: Want) -> Want:
-        """Give an account that had no name the one of a login that another thread or process made meanwhile."""
-        if want.account.label or self._own:
-            return want
-        return replace(want, account=self.account(want.archive, None))
-
-    def _persistently(self, want: Want, current: Held | None, refused: Held | None, *, patience: float) -> Held:
-        """Log in; a login that cannot be reached is tried again for as long as a running job may wait."""
-        start, wait = self.clock.elapsed(), _FIRST_WAIT
-        while True:
-            try:
-                return self._redeemer.redeem(want, current) or self._obtainer.log_in(want, refused=refused)
-            except LoginUnreachableError as error:
-                pause = max(wait, error.retry_after or 0.0)
-                if self.clock.elapsed() - start + pause > patience:
-                    self._failures[want.key] = self._failures.get(want.key, (0, error))[0] + 1, scrubbed(error)
-                    raise
-                _LOG.warning("%s; next try in %.0f s", error, pause)
-            self.clock.sleep(pause)
-            wait = min(wait * 2, _LONGEST_WAIT)
-            current = self._shelf.current(want.key) if current is not None else None
-
-    def _alive(self, want: Want, held: Held) -> Held:
-        self._standing.learn(held)
-        left = self._standing.left(held)
-        if left is not None and left <= 0:
-            page = f" at {want.archive.pages.token}" if want.archive.pages.token else ""
-            raise PermitExpiredError(
-                f"The permit for {want.archive.title} from {held.origin} has ended: get a new one{page}"
-            )
-        return held
-
-    def _long_enough(self, want: Want, held: Held) -> Held:
-        left = self._standing.left(held)
-        if want.min_life > 0 and left is not None and left < want.min_life:
-            raise PermitLifeError(
-                f"{want.archive.title} gives permits for {held.grant.life:.0f} s, of which {left:.0f} s are left; "
-                f"min_life asks for {want.min_life:.0f} s: ask for less, or log in again nearer to the work"
-            )
-        return held
-
-    def _keep(self, want: Want, held: Held, *, previous: Held | None = None) -> Held:
-        """Put a permit on disk, where it came from a login, and into memory, before anybody uses it."""
-        if previous is not None and not held.refusal_renewed:
-            held = held.after_refusal(previous.refusal_renewed)
-        held = self._shelf.store(held, is_default=want.account.is_default or not want.account.is_label)
-        unnamed = want.account.is_unnamed and held.key != want.key  # the login told who it is
-        self._shelf.put(held, alias=want.key if unnamed else None)
-        return held
-
-    def _renew_quietly(self, want: Want, held: Held) -> bool:
-        """Renew a stale permit without asking anybody; True when there is a better one now."""
-        alias = want.key
-        want = replace(self._settled(want), interactive=False, min_life=0.0)
-        with self._locks.hold(want.key.lock, what=want.archive.title, wait=False) as mine:
-            if not mine:
-                return True  # somebody else is at it
-            current = self._shelf.current(want.key)
-            if current is None:
-                return False  # logged out meanwhile
-            if self._standing.state(want, current) in (PermitState.FRESH, PermitState.UNKNOWN):
-                self._shelf.put(current, alias=alias)
-                return True
-            renewed = self._redeemer.redeem(want, current, deadline=Renewals.DEADLINE) or self._obtainer.log_in(
-                want, refused=current, deadline=Renewals.DEADLINE
-            )
-            if not is_better(renewed, current):
-                return False
-            self._shelf.put(self._keep(want, self._alive(want, renewed), previous=current), alias=alias)
-            return True
-
     def _after_fork(self) -> None:
-        for part in (self._locks, self._renewals, self._shelf, self._memory):
+        for part in (self._locks, self._renewals, self._shelf, self._memory, self._waiting):
             part.renew_after_fork()
 
 

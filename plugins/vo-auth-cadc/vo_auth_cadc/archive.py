@@ -9,9 +9,10 @@ from vo_auth import Secret
 from vo_auth.archive import Answer, Archive, Grant, Known, KnownFile, Pages, Verdict, WhoAmI, judge_status
 from vo_auth.domain import Domain
 from vo_auth.errors import UnusableCredentialsError
+from vo_auth.flows import CertificateFile
 from vo_auth.permit import CertificatePermit
 
-from .flow import BearerToken, CopiedToken, DelegatedCertificate, ExistingCertificate, SsoCookie, token_in
+from .flow import BearerToken, CopiedToken, DelegatedCertificate, SsoCookie, token_in
 from .token import domains_of
 
 __all__ = ["CADC", "judge", "narrow"]
@@ -68,12 +69,13 @@ CADC = Archive(
     title="CADC",
     domains=_DOMAINS,
     flows=(
-        ExistingCertificate(),
+        CertificateFile(),
         DelegatedCertificate(url=_LOGIN, generate_url=_GENERATE),
         BearerToken(url=_LOGIN),
         SsoCookie(url=_LOGIN),
         CopiedToken(),
     ),
+    cookies=("CADC_SSO",),
     silent=True,  # an ended certificate may be taken for none, and the anonymous see fewer rows with status 200
     judge=judge,
     narrow=narrow,

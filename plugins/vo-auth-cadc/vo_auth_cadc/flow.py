@@ -14,14 +14,7 @@ from vo_auth.permit import CookiePermit
 
 from .token import end_of, owner_of, plain
 
-__all__ = ["BearerToken", "CopiedToken", "DelegatedCertificate", "ExistingCertificate", "SsoCookie", "token_in"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExistingCertificate(CertificateFile):
-    """A certificate that is there, of cadc-get-cert say; nobody is asked to type one."""
-
-    prompted = False
+__all__ = ["BearerToken", "CopiedToken", "DelegatedCertificate", "SsoCookie", "token_in"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

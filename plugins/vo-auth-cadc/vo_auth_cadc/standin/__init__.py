@@ -18,9 +18,10 @@ from .places import HOSTS
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from vo_auth.demo import Demo
     from vo_auth.sandbox import Authority
 
-__all__ = ["OBSERVATIONS", "PEOPLE", "STANDIN", "make_app", "make_certificate", "make_token"]
+__all__ = ["OBSERVATIONS", "PEOPLE", "STANDIN", "make_app", "make_certificate", "make_token", "show_demo"]
 
 
 def make_app(bench: Bench) -> web.Application:
@@ -91,9 +92,23 @@ def make_token(role: str = "pi", *, life: float = 48 * 3600.0, domains: tuple[st
     return TokenSigner.named().issue(PEOPLE[role], end=end, domains=DOMAINS if domains is None else domains)
 
 
+def show_demo(demo: Demo) -> None:
+    """Do the main job and show it; pyvo is imported only now.
+
+    Parameters
+    ----------
+    demo
+        Where to show it.
+    """
+    from .demo import show
+
+    show(demo)
+
+
 STANDIN = StandIn(
     archive="cadc",
     hosts=HOSTS,
     credentials={role: {"username": person.username, "password": person.password} for role, person in PEOPLE.items()},
     app=make_app,
+    demo=show_demo,
 )

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from .places import SERVICES
 
-__all__ = ["Capability", "CAPABILITIES", "capabilities_document", "registry_text"]
+__all__ = ["CAPABILITIES", "Capability", "capabilities_document", "registry_text"]
 
 _SSO = "ivo://ivoa.net/sso#"
 _PERMITS = ("cookie", "tls-with-certificate", "token")

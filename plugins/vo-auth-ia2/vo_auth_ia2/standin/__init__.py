@@ -68,5 +68,5 @@ STANDIN = StandIn(
         "native": {"client_id": NATIVE_CLIENT.client_id},
     },
     app=make_app,
-    demo=None,
+    demo=show_demo,
 )

@@ -26,7 +26,8 @@ class FileService:
     Parameters
     ----------
     bench
-        Knob: ``www_authenticate`` (the challenge of a 401; ``Bearer realm="ia2"``; empty: none; UNVERIFIED).
+        Knobs: ``www_authenticate`` (the challenge of a 401; ``Bearer realm="ia2"``; empty: none; UNVERIFIED),
+        ``http_permits`` (False; True: a token counts on plain http too, as it would at a service without https).
         Counters: ``downloads``, ``refused_downloads``, ``relays``, ``refused_relays``.
     issuer
         Checks tokens.
@@ -59,7 +60,7 @@ class FileService:
         )
 
     def _refusal(self, request: web.Request, group: str) -> web.Response | None:
-        token = bearer_of(request) if request.scheme == "https" else ""
+        token = bearer_of(request) if request.scheme == "https" or self._bench.knob("http_permits", False) else ""
         if not token:
             return self._challenge("")
         try:

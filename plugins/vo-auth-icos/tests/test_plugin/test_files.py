@@ -133,6 +133,7 @@ def test_a_file_of_the_users_own_serves_a_session(tmp_path, session_for):
     assert session_for(file=str(own)).get(OBJECT).content == SERIES.content
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.PermitEndWarning")
 def test_plain_files_of_credentials_work_as_they_do_for_every_archive(tmp_path, session_for):
     for name, text in {
         "two-lines": f"{MEMBER['username']}\n{MEMBER['password']}\n",
@@ -151,6 +152,7 @@ def vo_auth_command(run, *arguments: str, check: bool = True) -> str:
     return run("import sys; from vo_auth.cli import main; sys.exit(main())", *arguments, check=check)
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.PermitEndWarning")
 def test_login_from_a_file_of_ones_own_logs_in_and_touches_no_file(vo_auth_sandbox, tmp_path, run, session):
     own = write(tmp_path / "mine.json", **MEMBER)
     before = own.read_bytes()

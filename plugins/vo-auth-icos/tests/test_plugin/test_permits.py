@@ -218,6 +218,7 @@ def test_the_question_whose_permit_it_is_shows_no_secret_and_leaves_no_trace(vo_
 # ---------------------------------------------------------------- a pasted cookie
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.PermitEndWarning")
 @pytest.mark.parametrize("spelling", ["{}", "cpauthToken={}", "cpauthToken={};", "  cpauthToken={}; \n", "{};"])
 @pytest.mark.usefixtures("without_credentials")
 def test_a_pasted_cookie_works_however_it_was_copied(vo_auth_sandbox, bench, session_for, spelling):
@@ -255,6 +256,7 @@ def test_a_pasted_cookie_that_has_ended_is_not_sent(vo_auth_sandbox, session_for
     assert vo_auth_sandbox.received.at(ICOS.data) == []
 
 
+@pytest.mark.filterwarnings("ignore::vo_auth.errors.PermitEndWarning")
 @pytest.mark.parametrize("place", [f"/objects/{SERIES.id}", f"/csv/{SERIES.id}"])
 def test_a_pasted_cookie_that_the_portal_does_not_take_is_no_question_of_licence(bench, session_for, place):
     session = session_for(cookie=make_cookie())
