@@ -68,7 +68,6 @@ line of each says what was tried and what to do next. No text ever holds a secre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from requests import RequestException
@@ -385,38 +384,14 @@ class BodyNotReplayableError(VoAuthError):
 
 
 class DownloadError(VoAuthError):
-    """Some files of a download could not be had, or none: the folder cannot be used.
+    """Some files could not be had (``failed``: each with ``url``, ``error`` and ``reason``); the others are there."""
 
-    Parameters
-    ----------
-    message
-        How many, and the first reason.
-    downloaded
-        What is there all the same: a list of :class:`vo_auth.Downloaded`.
-    failed
-        What is not: each with ``url``, ``error`` and ``reason``.
-    """
-
-    def __init__(self, message: str, *, downloaded: Sequence[Any] = (), failed: Sequence[Any] = ()) -> None:
-        super().__init__(message)
-        self.downloaded = list(downloaded)
-        self.failed = list(failed)
+    downloaded: tuple[Any, ...] = ()
+    failed: tuple[Any, ...] = ()
 
 
 class TransferError(VoAuthError):
-    """One file could not be had: its status, length, digest or name, or the disk; no file is left in its place.
-
-    Parameters
-    ----------
-    message
-        Why not, and what to do, in one line.
-    status
-        The archive's HTTP status, where that is the reason.
-    """
-
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
+    """One file could not be had: its status, length, digest or name, or the disk; no file is left in its place."""
 
 
 class WalletError(VoAuthError):

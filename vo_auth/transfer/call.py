@@ -142,7 +142,9 @@ def _say(there: list[Downloaded], failed: list[Failed], *, partial: bool) -> Non
     count = f"{len(failed)} of {len(there) + len(failed)} files" if there or len(failed) > 1 else "The file"
     text = f"{count} could not be had: {first}"
     if not partial:
-        raise DownloadError(text, downloaded=there, failed=failed)
+        error = DownloadError(text)
+        error.downloaded, error.failed = tuple(there), tuple(failed)
+        raise error
     warnings.warn(text, DownloadWarning, stacklevel=3)
 
 

@@ -29,7 +29,7 @@ from .part import DiskError
 from .record import Downloaded, Event, Item, Options, Progress, host_of
 from .rota import Rota, backoff
 from .sessions import Sessions
-from .trouble import TransientError
+from .trouble import StatusError, TransientError
 
 __all__ = ["Crew"]
 
@@ -246,7 +246,7 @@ class Crew:
         elif isinstance(error, _OF_THE_ARCHIVE):
             self._barred.setdefault(group, error)
         self._fail(courier, error)
-        self._rota.settle(host, is_well=isinstance(error, TransferError) and error.status is not None)
+        self._rota.settle(host, is_well=isinstance(error, StatusError))
 
     def _later(self, host: str, courier: Courier, error: TransientError) -> None:
         """Try again, unless there was enough of that."""
@@ -266,7 +266,7 @@ class Crew:
             self._given_up[host] = f"{reason}; given up after {failures} attempts"
         if host in self._given_up or courier.failures > options.retries:
             text = self._given_up.get(host) or f"{reason}; given up after {courier.failures} attempts"
-            self._fail(courier, TransferError(text, status=error.status))
+            self._fail(courier, StatusError(text, status=error.status) if error.status else TransferError(text))
             self._rota.settle(host, is_well=False)
             return
         wait = error.wait

@@ -16,10 +16,8 @@ from ..registry import default_registry
 from ..sent import sent_with
 from .reply import retry_after
 
-__all__ = ["BROKEN", "TransientError", "as_trouble", "refusal", "who_answered"]
+__all__ = ["StatusError", "TransientError", "as_trouble", "refusal", "who_answered"]
 
-#: What a broken connection raises while content is read.
-BROKEN = (OSError, http.client.HTTPException, HTTPError)
 
 _TRANSIENT = frozenset({408, 425, 429, 502, 503, 504})
 _OF_THE_HOST = frozenset({429, 502, 503, 504})
@@ -59,6 +57,22 @@ class TransientError(Exception):
         self.wait = wait
         self.is_the_hosts = is_the_hosts
         self.has_progressed = False
+        self.status = status
+
+
+class StatusError(TransferError):
+    """The archive's HTTP status is why.
+
+    Parameters
+    ----------
+    message
+        Why, and what to do.
+    status
+        Which one.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
         self.status = status
 
 
@@ -162,10 +176,10 @@ def refusal(response: Response) -> Exception:
     if status in _TRANSIENT or (status == 202 and wait is not None):
         return TransientError(f"{who} answers {named}", wait=wait, is_the_hosts=status in _OF_THE_HOST, status=status)
     if status in (401, 403):
-        return TransferError(f"{who} answers {named}: {_rights(response)}", status=status)
+        return StatusError(f"{who} answers {named}: {_rights(response)}", status=status)
     if status in (202, 204):
-        return TransferError(f"{who} answers {named}: there is nothing to fetch, or not yet", status=status)
-    return TransferError(f"{who} answers {named}", status=status)
+        return StatusError(f"{who} answers {named}: there is nothing to fetch, or not yet", status=status)
+    return StatusError(f"{who} answers {named}", status=status)
 
 
 def _rights(response: Response) -> str:
