@@ -129,7 +129,7 @@ def test_an_interrupt_in_python_ends_soon_and_leaves_parts(server: Server, fetch
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         fetch(url, timeout=(60.0, 60.0), stall=60.0)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 8  # else the worker was waited for in vain
     assert part.read_bytes() == BIG[: part.stat().st_size]
 
 

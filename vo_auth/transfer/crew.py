@@ -34,7 +34,7 @@ from .trouble import StatusError, TransientError
 __all__ = ["Crew"]
 
 _TICK = 0.1
-_JOIN = 5.0
+_JOIN = 10.0
 # What every other file of the same archive would meet, too.
 _OF_THE_ARCHIVE = (
     CredentialsError,
