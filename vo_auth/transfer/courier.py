@@ -211,6 +211,7 @@ class Courier:
         with part:
             self._started(entry, part)
             part.write(buffer[:start])
+            self.tally.received = part.size
             self._pump(answer.body, part, buffer, entry.size)
             entry = require_end(response.headers, reply, entry, part)
             return self._complete(entry, part, announced(response.headers, is_whole=reply.status == 200))
