@@ -90,22 +90,23 @@ def test_waits_grow_and_differ() -> None:
 
 
 def test_a_rota_hands_out_what_is_due_and_stops_when_told() -> None:
-    rota: Rota[str] = Rota([("a", "1"), ("a", "2"), ("b", "3")], per_host=1)
+    rota: Rota[str] = Rota([("a", "1"), ("a", "2"), ("b", "3")], at_once=4, per_host=1)
     assert rota.take() == ("a", "1")
     assert rota.take() == ("b", "3")
+    rota.free("a")
     rota.put_back("a", "1", 0.0)
     assert rota.take() == ("a", "1")  # what has begun comes first
-    rota.settle("a")
-    rota.settle("b")
-    assert rota.take() == ("a", "2")
-    assert not rota.is_done
-    rota.settle("a")
+    rota.free("a")
+    assert rota.take() == ("a", "2")  # while the other is brought to its end
+    for host in "aba":
+        assert not rota.is_done
+        rota.settle(host)
     assert rota.is_done
     assert rota.take() is None
 
 
 def test_failures_during_a_rest_count_once() -> None:
-    rota: Rota[str] = Rota([("a", str(number)) for number in range(4)], per_host=4)
+    rota: Rota[str] = Rota([("a", str(number)) for number in range(4)], at_once=4, per_host=4)
     counts = [rota.ail("a", wait=None, pause=5.0, longest=60.0) for _ in range(4)]
     assert counts == [1, 1, 1, 1]
     assert rota.ail("a", wait=0.0, pause=5.0, longest=60.0) == 1
