@@ -20,6 +20,7 @@ START = """
 import json, warnings
 warnings.simplefilter("error")
 import vo_auth
+warnings.simplefilter("ignore", vo_auth.errors.PermitEndWarning)  # the later processes have no credentials
 URL = "https://archive.eso.org/tap_obs/capabilities"
 def say(value): print(json.dumps(value))
 def ask(**options):
