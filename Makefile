@@ -24,7 +24,7 @@ help:
 	@echo 'PYTHON=python3.13 VENV=.venv-3.13 chooses another Python'
 
 test: install
-	$(PYTEST) -m 'not interop' --ignore tests/bench tests plugins
+	$(PYTEST) -m 'not interop and not stress' --ignore tests/bench tests plugins
 
 # The same tests of astroquery with its newest pre-release, in an environment of their own.
 test-prerelease:

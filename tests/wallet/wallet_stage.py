@@ -210,6 +210,11 @@ def make_jwt(**claims: Any) -> str:
     return ".".join([*encoded, "obviously-fake"])
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256  # many come at once
+    daemon_threads = True
+
+
 class TokenServer:
     """A token endpoint and some data behind it, on loopback, with a clock of its own.
 
@@ -221,8 +226,8 @@ class TokenServer:
         Whether answers have a Date header.
     faults
         ``(status, headers)`` of the next answers to logins.
-    logins, refused, data
-        What happened; ``data`` has the Authorization header of each request for data.
+    logins, issued, data
+        What happened: how many logins, and when; ``data`` has the Authorization header of each request for data.
     revoked
         Tokens that are not accepted any more.
     """
@@ -236,11 +241,12 @@ class TokenServer:
         self.silent = True
         self.faults: list[tuple[int, dict[str, str]]] = []
         self.logins = 0
+        self.issued: list[float] = []
         self.data: list[str] = []
         self.ends: dict[str, float] = {}
         self.revoked: set[str] = set()
         self._guard = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
@@ -270,6 +276,7 @@ class TokenServer:
         with self._guard:
             self.logins += 1
             number = self.logins
+            self.issued.append(now)
         end = now + self.life
         token = make_jwt(sub="alice", exp=end, iat=now, jti=number) if self.jwt else f"opaque-{number}"
         self.ends[token] = end
@@ -346,7 +353,13 @@ class Crew:
             process.communicate()
 
     def hire(
-        self, size: int, script: str, *, environ: Mapping[str, str] | None = None, **arguments: Any
+        self,
+        size: int,
+        script: str,
+        *,
+        environ: Mapping[str, str] | None = None,
+        stderr: Any = subprocess.PIPE,
+        **arguments: Any,
     ) -> list[subprocess.Popen[str]]:
         """Start processes that run the script; it calls start_together() and report(value)."""
         environment = {**(os.environ if environ is None else environ)}
@@ -359,7 +372,7 @@ class Crew:
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=stderr,
                 text=True,
             )
             for number in range(first, first + size)
