@@ -17,6 +17,7 @@ help:
 	@echo 'make lint     ruff            make types    mypy --strict'
 	@echo 'make docs     the examples of the documentation, executed'
 	@echo 'make interop  unmodified third-party programs (curl, ...) against the sandbox'
+	@echo 'make stress   the wallet with many processes, for a minute or two'
 	@echo 'make wheels   build every wheel into dist/ and try them in a fresh environment'
 	@echo 'make test-prerelease   tests of astroquery with its newest pre-release'
 	@echo 'make pins     compile requirements/dev.txt anew'
@@ -124,4 +125,4 @@ pins:
 clean:
 	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help test test-prerelease demo bench lint types docs interop wheels install pins clean
+.PHONY: help test stress test-prerelease demo bench lint types docs interop wheels install pins clean

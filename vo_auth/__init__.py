@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl
     from .secret import Secret
     from .session import AuthSession, session_for
+    from .transfer import Downloaded, download
 
 __all__ = [
     "Archive",
     "AuthSession",
     "Domain",
+    "Downloaded",
     "Explanation",
     "HeldPermit",
     "Hop",
@@ -38,6 +40,7 @@ __all__ = [
     "anonymous",
     "attach",
     "detach",
+    "download",
     "explain",
     "groups",
     "hookimpl",
@@ -53,6 +56,7 @@ _HOMES = {
     "Archive": "archive",
     "AuthSession": "session",
     "Domain": "domain",
+    "Downloaded": "transfer",
     "Explanation": "explanation",
     "HeldPermit": "api",
     "Hop": "explanation",
@@ -67,6 +71,7 @@ _HOMES = {
     "anonymous": "edge",
     "attach": "attachment",
     "detach": "attachment",
+    "download": "transfer",
     "explain": "explanation",
     "groups": "gms",
     "hookimpl": "hookspecs",

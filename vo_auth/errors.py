@@ -42,6 +42,8 @@
         │   └── GroupsAnswerError       its answer is no list of names
         ├── AttachError                 an object whose requests cannot be guarded
         ├── BodyNotReplayableError
+        ├── DownloadError               some files of a download could not be had
+        ├── TransferError               one file could not be had
         ├── WalletError                 the wallet's file cannot be used
         ├── ConfigurationError          the user's configuration file cannot be used
         └── MissingDependencyError      a package that this feature needs is absent
@@ -53,6 +55,7 @@
         ├── RefusedWarning              the archive refused a good permit: it is about rights
         │   └── NotEntitledWarning      it knows the account, which has no right to this
         ├── CallerHeaderWarning         the caller's own Authorization header was left in place
+        ├── DownloadWarning             something about a download that a user should know
         ├── RenewalWarning              a renewal failed and will be tried again
         ├── PermitEndWarning            a permit will end, and nothing at hand renews it
         ├── WalletWarning               something about the wallet's file
@@ -82,6 +85,8 @@ __all__ = [
     "CredentialsError",
     "CredentialsNotFoundError",
     "CredentialsRejectedError",
+    "DownloadError",
+    "DownloadWarning",
     "GroupsAnswerError",
     "GroupsError",
     "GroupsRefusedError",
@@ -117,6 +122,7 @@ __all__ = [
     "RefusedWarning",
     "RenewalWarning",
     "SecondFactorError",
+    "TransferError",
     "UnusableCredentialsError",
     "VoAuthError",
     "VoAuthWarning",
@@ -377,6 +383,17 @@ class BodyNotReplayableError(VoAuthError):
     """The permit was refused after a body had been sent that cannot be sent a second time."""
 
 
+class DownloadError(VoAuthError):
+    """Some files could not be had (``failed``: each with ``url``, ``error`` and ``reason``); the others are there."""
+
+    downloaded: tuple[Any, ...] = ()
+    failed: tuple[Any, ...] = ()
+
+
+class TransferError(VoAuthError):
+    """One file could not be had: its status, length, digest or name, or the disk; no file is left in its place."""
+
+
 class WalletError(VoAuthError):
     """The wallet's file cannot be used safely."""
 
@@ -411,6 +428,10 @@ class NotEntitledWarning(RefusedWarning):
 
 class CallerHeaderWarning(VoAuthWarning):
     """The caller's own Authorization header was left in place."""
+
+
+class DownloadWarning(VoAuthWarning):
+    """Something about a download that a user should know."""
 
 
 class RenewalWarning(VoAuthWarning):

@@ -14,12 +14,14 @@ import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 
+import downloads
 import gets
 import startup
 import tap
 from table import Row, print_rows
 
 PARTS: dict[str, Callable[[int], list[Row]]] = {
+    "downloads": downloads.rows,
     "gets": gets.rows,
     "startup": startup.rows,
     "tap": tap.rows,

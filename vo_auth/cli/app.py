@@ -20,6 +20,7 @@ from .demo import demo
 from .doctor import doctor
 from .exec import exec_
 from .explain import explain
+from .get import get
 from .groups import groups, whoami
 from .login import login
 from .logout import logout
@@ -31,7 +32,7 @@ from .wget import wget
 __all__ = ["app", "run"]
 
 # In the order in which help lists them; a verb is a function with a docstring that ends in an example.
-VERBS = (login, logout, status, whoami, groups, token, curl, wget, exec_, explain, archives, doctor, demo)
+VERBS = (login, logout, status, whoami, groups, get, token, curl, wget, exec_, explain, archives, doctor, demo)
 
 app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print the locals of every frame
