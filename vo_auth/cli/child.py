@@ -17,7 +17,7 @@ from types import FrameType
 from ..handoff import clean_environ
 from ..registry import default_registry
 
-__all__ = ["Child"]
+__all__ = ["Child", "environ_for_children"]
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as shells say it
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -78,11 +78,11 @@ class Child:
             The exit status as a shell has it: 128 and the signal's number where a signal ended it, 127 where there is
             no such program, 126 where it cannot be run.
         """
-        archives = [archive for archive, _ in default_registry().archives()]
-        environment = {**clean_environ(os.environ, archives), **(environ or {})}
         try:
             process = subprocess.Popen(  # noqa: S603 (the user's own command)
-                list(command), env=environment, stdin=subprocess.PIPE if stdin is not None else None
+                list(command),
+                env={**environ_for_children(), **(environ or {})},
+                stdin=subprocess.PIPE if stdin is not None else None,
             )
         except FileNotFoundError:
             sys.stderr.write(f"vo-auth: there is no program {command[0]!r}\n")
@@ -95,6 +95,11 @@ class Child:
             _feed(process, stdin)
         status = process.wait()
         return 128 - status if status < 0 else status
+
+
+def environ_for_children() -> dict[str, str]:
+    """Return this process's environment without the variables that hold secrets."""
+    return clean_environ(os.environ, [archive for archive, _ in default_registry().archives()])
 
 
 def _feed(process: subprocess.Popen[bytes], text: str) -> None:

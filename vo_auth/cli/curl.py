@@ -11,7 +11,7 @@ import typer
 
 from ..handoff import Handoff, HandoffError, hand_off
 from .arguments import Argument, Grammar, names, refuse_own_headers, refuse_stdin
-from .child import Child
+from .child import Child, environ_for_children
 from .options import AccountOption, MinLifeOption
 
 __all__ = ["curl"]
@@ -129,7 +129,14 @@ def curl_version() -> tuple[int, ...]:
     program = shutil.which("curl")
     if program is None:
         return (0,)
-    done = subprocess.run([program, "-q", "--version"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 (the curl that would run)
+        [program, "-q", "--version"],
+        env=environ_for_children(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
     found = re.match(r"curl (\d+)\.(\d+)", done.stdout)
     return tuple(int(number) for number in found.groups()) if found else (0,)
 
