@@ -119,6 +119,18 @@ def test_a_file_is_read_in_pieces_with_the_permit(sandbox: Sandbox) -> None:
     assert ranges == [("HEAD", None, f"Bearer {TOKEN}"), ("GET", "bytes=3000-3499", f"Bearer {TOKEN}")]
 
 
+def test_a_permit_that_ends_between_two_pieces_is_renewed(sandbox: Sandbox, minted: Callable[..., Any]) -> None:
+    made = minted(life=100.0)
+    options = {"block_size": 1000, "cache_type": "none", **fsspec_options(**made.options)}
+    with fsspec.open(f"https://{HOST}/file", **options) as file:
+        whole = file.read(500)
+        made.mint.time.passed += 101
+        whole += file.read(500)
+    assert whole == sandbox.bench("alpha").knob("file")[:1000]
+    carried = [(entry.method, entry.authorization.rpartition("-")[2]) for entry in sandbox.received.all()]
+    assert carried == [("HEAD", "1"), ("GET", "1"), ("GET", "2")]
+
+
 def test_a_file_behind_a_redirect_out_is_read_without(sandbox: Sandbox) -> None:
     url = f"https://{HOST}/to?url={quote('https://elsewhere.example.org/file', safe='')}"
     with fsspec.open(url, block_size=1000, cache_type="none", **fsspec_options(**OWN)) as file:
