@@ -45,8 +45,10 @@ def exec_(
     """
     with Child() as child:
         if credentials:
-            files = {f"{name.upper()}_FILE": value for name, value in _credentials(archive, account).items()}
-            variables = {f"{_NAME}_{name}": child.write(name, value.reveal()) for name, value in files.items()}
+            values = _credentials(archive, account)
+            variables = {
+                f"{_NAME}_{name.upper()}_FILE": child.write(name, value.reveal()) for name, value in values.items()
+            }
         else:
             variables = _handed_over(child, _permit(archive, account, min_life), archive)
         status = child.run([_filled(word, variables) for word in command], environ=variables)
