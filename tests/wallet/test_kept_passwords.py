@@ -14,10 +14,11 @@ from fake_keyring import FakeKeyring
 from wallet_stage import HOUR, PASSWORDS, FakeFlow, Person, VirtualClock, make_archive, make_source
 
 from vo_auth.archive import Archive
-from vo_auth.credentials import prompt
+from vo_auth.credentials import Found, Passed, Wanted, prompt
 from vo_auth.errors import CredentialsNotFoundError, CredentialsRejectedError, WalletError, WalletWarning
 from vo_auth.testing import assert_no_secret
 from vo_auth.wallet import Account, Vault, Wallet, Want
+from vo_auth.wallet.kept import KeptPasswords
 from vo_auth.wallet.os_keyring import OsKeyring
 
 ENTRY = "vo_auth:fake|alice"
@@ -147,6 +148,19 @@ def test_another_users_password_is_never_taken(
         with pytest.raises(CredentialsNotFoundError):
             wallet.permit(Want(archive=archive, account=account))
     assert flow.seen() == ["alice"]
+
+
+def test_whose_password_it_is_decides_the_source_itself(
+    keyring: FakeKeyring, make_wallet: Callable[..., Wallet], archive: Archive, home: Path, flow: FakeFlow
+) -> None:
+    make_wallet(nobody()).login(Want(archive=archive), credentials=GIVEN, keep=True)
+    source = KeptPasswords(Vault(home))
+    found = source.find(Wanted(archive=archive, flow=flow, account="alice", username="alice"))
+    assert isinstance(found, Found)
+    assert found.values["password"].reveal() == PASSWORDS["alice"]
+    of_bob = source.find(Wanted(archive=archive, flow=flow, account="alice", username="bob"))
+    assert of_bob == Passed("has that of alice, another user")
+    assert source.find(Wanted(archive=archive, flow=flow, account="bob", is_default=False)) is None
 
 
 def test_where_no_password_was_used_it_is_said_that_there_is_none_to_keep(

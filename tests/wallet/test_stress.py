@@ -42,7 +42,7 @@ class RealTime(VirtualClock):
 @pytest.fixture
 def server() -> Iterator[TokenServer]:
     with TokenServer(RealTime()) as server:
-        server.life = LIFE
+        server.life, server.login_takes = LIFE, 0.3  # long enough for others to come meanwhile
         yield server
 
 

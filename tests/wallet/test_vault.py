@@ -481,7 +481,7 @@ def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(
     if times == 1:
         assert Vault(home).read()["entries"] == [{"turn": 1}]
     else:
-        with pytest.raises(WalletError, match="is not used: Stale file handle"):
+        with pytest.raises(WalletError, match="is not used: Stale"):
             Vault(home).read()
 
 

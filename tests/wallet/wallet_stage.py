@@ -239,6 +239,7 @@ class TokenServer:
         self.expires_in: float | None = None
         self.sends_date = True
         self.silent = True
+        self.login_takes = 0.0  # real seconds
         self.faults: list[tuple[int, dict[str, str]]] = []
         self.logins = 0
         self.issued: list[float] = []
@@ -290,6 +291,7 @@ class TokenServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 form = {name: values[0] for name, values in parse_qs(body).items()}
+                time.sleep(server.login_takes)
                 if server.faults:
                     status, headers = server.faults.pop(0)
                     self._answer(status, {}, headers)
