@@ -233,3 +233,15 @@ def test_two_processes_with_different_clocks_share_one_login(
     two.session.close()
     assert token_server.logins <= 4
     assert all(token_server.data)
+
+
+def test_slow_answers_never_bring_a_dead_permit_to_the_archive(
+    start_job: Callable[[], Job], token_server: TokenServer, clock: VirtualClock
+) -> None:
+    token_server.life, token_server.jwt = 5.0, True
+    token_server.on_answer = lambda: clock.go_on(2.0)  # each answer, a login's included, is on its way for so long
+    job = start_job()
+    for _ in range(20):
+        assert job.poll() == 2
+        clock.go_on(1.5)
+    assert token_server.dead == []

@@ -227,7 +227,10 @@ class TokenServer:
     faults
         ``(status, headers)`` of the next answers to logins.
     logins, issued, data
-        What happened: how many logins, and when; ``data`` has the Authorization header of each request for data.
+        What happened: how many logins, and when; ``data`` has the Authorization header of each request for data,
+        ``dead`` those that were not accepted.
+    on_answer
+        Called while an answer is on its way.
     revoked
         Tokens that are not accepted any more.
     """
@@ -244,6 +247,8 @@ class TokenServer:
         self.logins = 0
         self.issued: list[float] = []
         self.data: list[str] = []
+        self.dead: list[str] = []
+        self.on_answer: Callable[[], None] = lambda: None
         self.ends: dict[str, float] = {}
         self.revoked: set[str] = set()
         self._guard = threading.Lock()
@@ -304,13 +309,17 @@ class TokenServer:
                 authorization = self.headers.get("Authorization", "")
                 server.data.append(authorization)
                 good = server.is_good(authorization)
+                if not good:
+                    server.dead.append(authorization)
                 self._answer(200 if good or server.silent else 401, {"rows": 2 if good else 1})
 
             def _answer(self, status: int, content: dict[str, Any], headers: Mapping[str, str] = {}) -> None:
                 body = json.dumps(content).encode()
+                date = server.clock.true
+                server.on_answer()
                 self.send_response_only(status)
                 if server.sends_date:
-                    self.send_header("Date", formatdate(server.clock.true, usegmt=True))
+                    self.send_header("Date", formatdate(date, usegmt=True))
                 for name, value in {"Content-Length": str(len(body)), "Connection": "close", **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()

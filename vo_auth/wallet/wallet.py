@@ -197,9 +197,9 @@ class Wallet:
         left = self._standing.left(held)
         return left is not None and left <= 0
 
-    def observe(self, archive: Archive, date: float) -> None:
-        """Learn the archive's own time from the Date header of an answer that came just now."""
-        self._standing.observe(archive, date)
+    def observe(self, archive: Archive, date: float, *, took: float = 0.0) -> None:
+        """Learn the archive's own time from the Date of an answer that came just now, so long after its request."""
+        self._standing.observe(archive, date, took=took)
 
     # ---------------------------------------------------------------- what people ask
 
