@@ -110,7 +110,7 @@ pins:
 	.venv-pins/bin/python -m pip install --quiet pip-tools
 	env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make pins' \
 	    .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
-	    --no-emit-trusted-host --no-emit-find-links --extra pyvo --extra astroquery --extra icoscp --extra sandbox --output-file $(PINS) \
+	    --no-emit-trusted-host --no-emit-find-links --extra pyvo --extra astroquery --extra icoscp --extra httpx --extra fsspec --extra sandbox --output-file $(PINS) \
 	    pyproject.toml requirements/dev.in
 	env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make pins' \
 	    .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
