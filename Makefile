@@ -27,6 +27,10 @@ help:
 test: install
 	$(PYTEST) -m 'not interop and not stress' --ignore tests/bench tests plugins
 
+# One after the other: each is many processes itself.
+stress: install
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m stress tests/wallet
+
 # The same tests of astroquery with its newest pre-release, in an environment of their own.
 test-prerelease:
 	$(MAKE) install VENV=.venv-prerelease
