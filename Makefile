@@ -17,6 +17,7 @@ help:
 	@echo 'make lint     ruff            make types    mypy --strict'
 	@echo 'make docs     the examples of the documentation, executed'
 	@echo 'make interop  unmodified third-party programs (curl, ...) against the sandbox'
+	@echo 'make stress   the wallet with many processes, for a minute or two'
 	@echo 'make wheels   build every wheel into dist/ and try them in a fresh environment'
 	@echo 'make test-prerelease   tests of astroquery with its newest pre-release'
 	@echo 'make pins     compile requirements/dev.txt anew'
@@ -24,7 +25,11 @@ help:
 	@echo 'PYTHON=python3.13 VENV=.venv-3.13 chooses another Python'
 
 test: install
-	$(PYTEST) -m 'not interop' --ignore tests/bench tests plugins
+	$(PYTEST) -m 'not interop and not stress' --ignore tests/bench tests plugins
+
+# One after the other: each is many processes itself.
+stress: install
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m stress tests/wallet
 
 # The same tests of astroquery with its newest pre-release, in an environment of their own.
 test-prerelease:
@@ -109,7 +114,7 @@ pins:
 	.venv-pins/bin/python -m pip install --quiet pip-tools
 	env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make pins' \
 	    .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
-	    --no-emit-trusted-host --no-emit-find-links --extra pyvo --extra astroquery --extra icoscp --extra sandbox --output-file $(PINS) \
+	    --no-emit-trusted-host --no-emit-find-links --extra pyvo --extra astroquery --extra icoscp --extra httpx --extra fsspec --extra sandbox --output-file $(PINS) \
 	    pyproject.toml requirements/dev.in
 	env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make pins' \
 	    .venv-pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url \
@@ -124,4 +129,4 @@ pins:
 clean:
 	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help test test-prerelease demo bench lint types docs interop wheels install pins clean
+.PHONY: help test stress test-prerelease demo bench lint types docs interop wheels install pins clean

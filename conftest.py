@@ -38,7 +38,12 @@ FOLDER_VARIABLES = (
 )
 CLEARED_VARIABLES = (
     *(name for proxy in ("all", "ftp", "http", "https", "no") for name in (f"{proxy}_proxy", f"{proxy}_PROXY".upper())),
+    "ACCESS_TOKEN",
+    "BEARER_TOKEN",
+    "BEARER_TOKEN_FILE",
     "CURL_CA_BUNDLE",
+    "NUBLADO_TOKEN",
+    "OIDC_SOCK",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",

@@ -42,9 +42,9 @@ def test_an_archive_without_domains_is_refused() -> None:
 
 @pytest.mark.parametrize("url", ["http://login.example.org/token", "http://10.0.0.1/token"])
 def test_a_login_origin_in_clear_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="must be (an )?https"):
+    with pytest.raises(ValueError, match=r"must be (an )?https"):
         archive(login_origins=(url,))
-    with pytest.raises(ValueError, match="must be (an )?https"):
+    with pytest.raises(ValueError, match=r"must be (an )?https"):
         archive(flows=(PasswordGrant(token_url=url),))
 
 

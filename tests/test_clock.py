@@ -37,6 +37,15 @@ def test_what_whole_seconds_explain_is_no_skew(difference: float) -> None:
     assert skew_of(1000.0 + difference, 1000.0) == 0.0
 
 
+@pytest.mark.parametrize("took", [0.0, 0.3, 5.0])
+def test_a_slow_answer_makes_no_permit_look_younger(took: float) -> None:
+    sent = 1000.0
+    for date in (sent - 1.0, sent, sent + took):  # a whole second of any moment while it was on its way
+        assert skew_of(date, sent + took, took=took) == 0.0
+    behind = skew_of(sent - 100.0, sent + took, took=took)  # the archive's clock really is behind
+    assert sent + took + behind >= sent - 100.0 + took
+
+
 @given(st.floats(-1e9, 1e9).filter(lambda value: not -1.5 <= value <= 0.25))
 def test_any_other_difference_is_taken_at_its_later_end(difference: float) -> None:
     wall = 1_700_000_000.0

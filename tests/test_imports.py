@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     names("claims edge adapter answers certified connections exchange kin mounts naming steps wire"),
     names("session"),
     names("attachment integrations transfer"),
-    names("api asking decision explanation farewell gms holdings hops inquiry lookup verified written"),
+    names("api asking decision explanation farewell gms handoff holdings hops inquiry lookup verified written"),
     names("__init__"),
     names("cli diagnosis testing sandbox demo"),
 )

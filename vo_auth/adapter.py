@@ -284,12 +284,13 @@ class PermitAdapter(BaseAdapter):
         return dressing
 
     def _transmit(self, request: PreparedRequest, dressing: Dressing, kwargs: Mapping[str, Any]) -> Response:
+        started = dressing.wallet.clock.elapsed()
         outcome = self._send_dressed(request, dressing, kwargs)
         if isinstance(outcome, NoConnectionError) and dressing.claim.plain_http:
             raise no_https(dressing.claim, request, outcome)
         if isinstance(outcome, BaseException):
             raise outcome  # out here: the frames that held the dressed request are gone
-        self._observe(outcome, dressing)
+        self._observe(outcome, dressing, started)
         return outcome
 
     def _send_dressed(
@@ -345,7 +346,7 @@ class PermitAdapter(BaseAdapter):
         response.connection = self  # type: ignore[assignment]  # as above
         return response
 
-    def _observe(self, response: Response, dressing: Dressing) -> None:
+    def _observe(self, response: Response, dressing: Dressing, started: float) -> None:
         """Learn the archive's time now and then: reading a date costs as much as the rest of the edge."""
         archive, wallet = dressing.archive, dressing.wallet
         now = wallet.clock.elapsed()
@@ -355,7 +356,7 @@ class PermitAdapter(BaseAdapter):
         self._observed[archive.name] = now
         date = parse_date(response.headers)
         if date is not None:
-            wallet.observe(archive, date)
+            wallet.observe(archive, date, took=now - started)
 
 
 def _as_it_is(inner: BaseAdapter) -> BaseAdapter:

@@ -15,11 +15,11 @@ from .edge import is_anonymous
 from .errors import IdentityUnknownError, PermitDomainError, VoAuthError
 from .flows.text import plain_text
 from .holdings import moment
-from .hops import get_inside, get_once, held_for, is_inside
+from .hops import get_inside, get_once, held_for, is_inside, session_for_one_question
 from .lookup import find_archive
 from .permit import BearerPermit
 from .registry import default_registry
-from .session import AuthSession, session_for
+from .session import AuthSession
 from .verified import owner_of
 from .wire import drop, peek_into, redirect_target
 
@@ -67,7 +67,7 @@ def whoami(url: str, *, account: str | None = None, interactive: bool | None = N
         return None
     is_url = "://" in url
     start = url if is_url else archive.domains[0].base
-    with session_for(start, account=account, interactive=interactive) as session:
+    with session_for_one_question(start, account=account, interactive=interactive) as session:
         attempts = _places(session, archive, start)
         if is_url:
             attempts.append(partial(_by_header, session, archive, url))

@@ -65,11 +65,11 @@ class Clock:
         return max(self.wall() - start.wall, self.elapsed() - start.elapsed)
 
 
-def skew_of(date: float, wall: float) -> float:
+def skew_of(date: float, wall: float, *, took: float = 0.0) -> float:
     """Return by how many seconds a server's clock is ahead, from its Date header.
 
-    A Date names a whole second that has begun: a difference that this explains is none, and any other is taken at its
-    later end, so that a permit looks rather older than it is.
+    A Date names a whole second that has begun, and the answer took a while: a difference that these explain is none,
+    and any other is taken at its later end, so that a permit looks rather older than it is.
 
     Parameters
     ----------
@@ -77,6 +77,10 @@ def skew_of(date: float, wall: float) -> float:
         The Date header (RFC 9110, 6.6.1), seconds since the epoch.
     wall
         This machine's time when it came.
+    took
+        Seconds from the request to the answer: so old the Date may be.
     """
     difference = date - wall
-    return 0.0 if -1.5 <= difference <= 0.25 else difference + 1.0
+    if -1.5 - took <= difference <= 0.25:
+        return 0.0
+    return difference + 1.0 + (took if difference < 0 else 0.0)

@@ -166,6 +166,7 @@ class Exchange:
 
     def _transmit(self, hop: Hop, dressing: Dressing, *, question: bool = False) -> Steps:
         url = secure_url(hop.url) if dressing.claim.plain_http and not question else hop.url
+        started = dressing.wallet.clock.elapsed()
         try:
             answer: Answered = yield Send(url, dressing, self.edge.cookies, question)
         except hop.no_connection as error:
@@ -173,7 +174,7 @@ class Exchange:
                 raise no_https(dressing.claim, None, error) from None
             raise
         self.edge.cookies.keep_lines(dressing.jar, url, answer.set_cookie)
-        self._observe(answer, dressing)
+        self._observe(answer, dressing, started)
         return answer
 
     def _judged(self, answer: Answered, archive: Archive) -> Generator[Step, Any, Verdict]:
@@ -227,7 +228,7 @@ class Exchange:
             yield Drop(told)
         return bool(name), (verdict if name else Verdict.DEAD)
 
-    def _observe(self, answer: Answered, dressing: Dressing) -> None:
+    def _observe(self, answer: Answered, dressing: Dressing, started: float) -> None:
         archive, wallet = dressing.archive, dressing.wallet
         now = wallet.clock.elapsed()
         last = self._observed.get(archive.name)
@@ -236,7 +237,7 @@ class Exchange:
         self._observed[archive.name] = now
         date = parse_date(answer.headers)
         if date is not None:
-            wallet.observe(archive, date)
+            wallet.observe(archive, date, took=now - started)
 
 
 _WHOLE = 64 * 1024

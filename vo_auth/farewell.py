@@ -105,7 +105,7 @@ def _leave_all(wallet: Wallet) -> list[LoggedOut]:
     except WalletError as error:
         text = f"{error}. It is removed all the same; what was in it could not be revoked"
         warnings.warn(text, WalletWarning, stacklevel=3)
-    wallet.destroy()
+    wallet.destroy(archive.name for archive, _ in default_registry().archives())
     return gone
 
 

@@ -22,12 +22,12 @@ from .errors import (
     GroupsUnavailableError,
     GroupsUserUnknownError,
 )
-from .hops import get_inside, held_for, is_inside
+from .hops import get_inside, held_for, is_inside, session_for_one_question
 from .login_client import LoginAnswer, parse_date
 from .lookup import find_archive
 from .registry import default_registry
 from .sent import sent_with
-from .session import AuthSession, session_for
+from .session import AuthSession
 from .wire import drop, redirect_target
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class GroupClient:
                 f"The groups at {archive.title} are those of a permit's owner, and vo_auth.anonymous() keeps permits "
                 "back: ask outside of it"
             )
-        with session_for(url, account=account, interactive=interactive) as session:
+        with session_for_one_question(url, account=account, interactive=interactive) as session:
             # with a permit that is gone since, by renewal, login or logout, what it brought is not found any more
             key = (url, *_asker(session, url), frozenset(asked.values()))
             found = None if refresh else self._remembered(key)

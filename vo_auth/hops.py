@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from requests.exceptions import InvalidURL, MissingSchema, RequestException
@@ -18,10 +19,25 @@ if TYPE_CHECKING:
     from .session import AuthSession
     from .wallet import Held
 
-__all__ = ["get_inside", "get_once", "held_for", "is_inside"]
+__all__ = ["get_inside", "get_once", "held_for", "is_inside", "session_for_one_question"]
 
 _MOST = 5  # redirects
 _TIMEOUT = (10.0, 30.0)
+
+
+def session_for_one_question(url: str, *, account: str | None, interactive: bool | None) -> AuthSession:
+    """Return a session that is not for work: nobody is told when its permit will end.
+
+    Parameters
+    ----------
+    url, account, interactive
+        As for :func:`vo_auth.session_for`, which says what is raised, too.
+    """
+    from .session import session_for
+
+    session = session_for(url, account=account, interactive=interactive)
+    session._edge.policy = replace(session._edge.policy, is_session=False)
+    return session
 
 
 def is_inside(archive: Archive, registry: Registry, url: str) -> bool:

@@ -266,6 +266,7 @@ class LoginClient:
 
     def _exchange(self, method: str, url: str, origin: Origin, **arguments: Any) -> LoginAnswer:
         self.requests_sent += 1
+        started = self._clock.elapsed()
         with self._session.request(
             method,
             url,
@@ -292,7 +293,7 @@ class LoginClient:
                 cookies={cookie.name: cookie.value or "" for cookie in response.cookies},
             )
         if answer.date is not None:
-            self.skew = skew_of(answer.date, self._clock.wall())
+            self.skew = skew_of(answer.date, self._clock.wall(), took=self._clock.elapsed() - started)
         return answer
 
     def _judge(self, origin: Origin, answer: LoginAnswer) -> None:

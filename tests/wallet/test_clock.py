@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from wallet_stage import DAY, HOUR, TokenServer, VirtualClock, make_jwt, make_source
@@ -13,7 +14,7 @@ from vo_auth.flows import PastedToken
 from vo_auth.permit import PermitState
 from vo_auth.registry import Registry
 from vo_auth.session import AuthSession
-from vo_auth.wallet import Wallet, Want
+from vo_auth.wallet import Vault, Wallet, Want
 
 
 class Job:
@@ -194,3 +195,53 @@ def test_an_archive_without_a_date_is_taken_at_this_machines_word(
         assert job.poll() == 2
         clock.go_on(300)
     assert token_server.logins == 2
+
+
+@pytest.mark.parametrize("jwt", [True, False], ids=["jwt", "opaque"])
+@pytest.mark.parametrize("error", [DAY, -DAY], ids=["a day ahead", "a day behind"])
+def test_a_wrong_clock_at_an_archive_without_a_date_neither_loops_nor_goes_anonymous(
+    error: float, jwt: bool, start_job: Callable[[], Job], token_server: TokenServer, clock: VirtualClock
+) -> None:
+    clock.wall_error = error
+    token_server.sends_date, token_server.jwt, token_server.silent = False, jwt, False
+    job = start_job()
+    failures = 0
+    for _ in range(60):
+        try:
+            job.poll()
+        except PermitExpiredError:  # its own token says that it ended yesterday: nothing tells who is wrong
+            failures += 1
+        clock.go_on(300)
+    assert failures == (60 if jwt and error > 0 else 0)
+    assert token_server.logins <= (60 if failures else 2)  # one try per call, no loop
+    assert all(token_server.data)
+
+
+@pytest.mark.parametrize("error", [DAY, -DAY], ids=["a day ahead", "a day behind"])
+def test_two_processes_with_different_clocks_share_one_login(
+    error: float, start_job: Callable[[], Job], token_server: TokenServer, clock: VirtualClock, home: Path
+) -> None:
+    other = VirtualClock()
+    other.wall_error = error
+    one = start_job()
+    wallet = Wallet(Vault(home), [make_source("alice")], clock=other.clock)
+    two = Job(wallet, token_server)
+    for _ in range(110):  # 9 hours: one renewal
+        assert one.poll() == two.poll() == 2
+        clock.go_on(300)
+        other.go_on(300)
+    two.session.close()
+    assert token_server.logins <= 4
+    assert all(token_server.data)
+
+
+def test_slow_answers_never_bring_a_dead_permit_to_the_archive(
+    start_job: Callable[[], Job], token_server: TokenServer, clock: VirtualClock
+) -> None:
+    token_server.life, token_server.jwt = 5.0, True
+    token_server.on_answer = lambda: clock.go_on(2.0)  # each answer, a login's included, is on its way for so long
+    job = start_job()
+    for _ in range(20):
+        assert job.poll() == 2
+        clock.go_on(1.5)
+    assert token_server.dead == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,16 @@ from fake_keyring import FakeKeyring
 from wallet_stage import HOUR, PASSWORDS, FakeFlow, Person, VirtualClock, make_archive, make_source
 
 from vo_auth.archive import Archive
-from vo_auth.credentials import prompt
+from vo_auth.credentials import Found, Passed, Wanted, prompt
 from vo_auth.errors import CredentialsNotFoundError, CredentialsRejectedError, WalletError, WalletWarning
+from vo_auth.sandbox import Sandbox
 from vo_auth.testing import assert_no_secret
 from vo_auth.wallet import Account, Vault, Wallet, Want
+from vo_auth.wallet.kept import KeptPasswords
 from vo_auth.wallet.os_keyring import OsKeyring
+from vo_auth_eso.standin import STANDIN
+
+sys.path.append(str(Path(__file__).parents[1] / "credentials"))
 
 ENTRY = "vo_auth:fake|alice"
 GIVEN = {"username": "alice", "password": PASSWORDS["alice"]}
@@ -147,6 +153,19 @@ def test_another_users_password_is_never_taken(
         with pytest.raises(CredentialsNotFoundError):
             wallet.permit(Want(archive=archive, account=account))
     assert flow.seen() == ["alice"]
+
+
+def test_whose_password_it_is_decides_the_source_itself(
+    keyring: FakeKeyring, make_wallet: Callable[..., Wallet], archive: Archive, home: Path, flow: FakeFlow
+) -> None:
+    make_wallet(nobody()).login(Want(archive=archive), credentials=GIVEN, keep=True)
+    source = KeptPasswords(Vault(home))
+    found = source.find(Wanted(archive=archive, flow=flow, account="alice", username="alice"))
+    assert isinstance(found, Found)
+    assert found.values["password"].reveal() == PASSWORDS["alice"]
+    of_bob = source.find(Wanted(archive=archive, flow=flow, account="alice", username="bob"))
+    assert of_bob == Passed("has that of alice, another user")
+    assert source.find(Wanted(archive=archive, flow=flow, account="bob", is_default=False)) is None
 
 
 def test_where_no_password_was_used_it_is_said_that_there_is_none_to_keep(
@@ -403,3 +422,26 @@ def test_damage_in_the_list_hurts_nothing_else(
     assert [one["account"] for one in passwords(home) if isinstance(one, dict) and "where" in one] == ["alice"]
     wallet.logout("fake")
     assert wallet.everything() == []
+
+
+# -------------------------------------------------------------------- as people meet it
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal is POSIX")
+def test_at_a_terminal_the_question_comes_after_the_login_and_the_second_one_names_the_file(sandbox: Sandbox) -> None:
+    from pseudo_terminal import Pty
+
+    user = STANDIN.credentials["pi"]
+    environ = {name: text for name, text in sandbox.child_environ().items() if not name.startswith("VO_AUTH_ESO_")}
+    dropped = {name: "" for name in os.environ if name.startswith("VO_AUTH_ESO_")}
+    terminal = Pty("from vo_auth.cli import main; main()", "login", "eso", environment={**environ, **dropped})
+    for question, text in (
+        (b"user name", user["username"]),
+        (b"password: ", user["password"]),
+        (b"later logins ask nobody? [y/N] ", "y"),
+        (b"permits.json. Keep it there? [y/N] ", "y"),
+    ):
+        terminal.expect(question)
+        terminal.type(f"{text}\n".encode())
+    assert terminal.end().startswith(f"Logged in to eso as {user['username']}")
+    assert [one["where"] for one in passwords(sandbox.folder / "state")] == ["file"]

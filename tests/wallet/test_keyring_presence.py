@@ -271,9 +271,10 @@ def test_a_wallet_that_cannot_be_opened_any_more_can_be_removed(
 
     monkeypatch.setenv("VO_AUTH_HOME", str(home))
     Vault(home).update(lambda _: None)
-    (keyring.folder / "entries.json").write_text("{}")
+    (keyring.folder / "entries.json").write_text('{"vo_auth:eso|pi": "obviously-fake", "other|pi": "obviously-fake"}')
     with pytest.raises(WalletError, match="does not have the key"):
         vo_auth.logout()
     with pytest.warns(WalletWarning, match="removed all the same; what was in it could not be revoked"):
         assert vo_auth.logout(purge=True) == []
+    assert list(keyring.entries) == ["other|pi"]
     assert not list(home.glob("permits.*"))

@@ -464,6 +464,27 @@ def test_vo_auth_home_moves_all_state(monkeypatch: pytest.MonkeyPatch, tmp_path:
         assert (tmp_path / name / "permits.json").exists()
 
 
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_file_that_another_machine_replaced_while_it_was_read_is_read_again(
+    times: int, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Vault(home).update(lambda content: content["entries"].append({"turn": 1}))
+    left, real_open = [times], os.open
+
+    def stale(path: Any, flags: int, *args: Any, **named: Any) -> int:
+        if str(path).endswith("permits.json") and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real_open(path, flags, *args, **named)
+
+    monkeypatch.setattr(os, "open", stale)
+    if times == 1:
+        assert Vault(home).read()["entries"] == [{"turn": 1}]
+    else:
+        with pytest.raises(WalletError, match="is not used: Stale"):
+            Vault(home).read()
+
+
 def test_reading_what_another_thread_writes_never_fails(home: Path) -> None:
     vault, stop = Vault(home), threading.Event()
     vault.update(lambda _: None)

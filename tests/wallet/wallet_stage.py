@@ -210,6 +210,11 @@ def make_jwt(**claims: Any) -> str:
     return ".".join([*encoded, "obviously-fake"])
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256  # many come at once
+    daemon_threads = True
+
+
 class TokenServer:
     """A token endpoint and some data behind it, on loopback, with a clock of its own.
 
@@ -221,8 +226,11 @@ class TokenServer:
         Whether answers have a Date header.
     faults
         ``(status, headers)`` of the next answers to logins.
-    logins, refused, data
-        What happened; ``data`` has the Authorization header of each request for data.
+    logins, issued, data
+        What happened: how many logins, and when; ``data`` has the Authorization header of each request for data,
+        ``dead`` those that were not accepted.
+    on_answer
+        Called while an answer is on its way.
     revoked
         Tokens that are not accepted any more.
     """
@@ -234,13 +242,17 @@ class TokenServer:
         self.expires_in: float | None = None
         self.sends_date = True
         self.silent = True
+        self.login_takes = 0.0  # real seconds
         self.faults: list[tuple[int, dict[str, str]]] = []
         self.logins = 0
+        self.issued: list[float] = []
         self.data: list[str] = []
+        self.dead: list[str] = []
+        self.on_answer: Callable[[], None] = lambda: None
         self.ends: dict[str, float] = {}
         self.revoked: set[str] = set()
         self._guard = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
@@ -270,6 +282,7 @@ class TokenServer:
         with self._guard:
             self.logins += 1
             number = self.logins
+            self.issued.append(now)
         end = now + self.life
         token = make_jwt(sub="alice", exp=end, iat=now, jti=number) if self.jwt else f"opaque-{number}"
         self.ends[token] = end
@@ -283,6 +296,7 @@ class TokenServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 form = {name: values[0] for name, values in parse_qs(body).items()}
+                time.sleep(server.login_takes)
                 if server.faults:
                     status, headers = server.faults.pop(0)
                     self._answer(status, {}, headers)
@@ -295,13 +309,17 @@ class TokenServer:
                 authorization = self.headers.get("Authorization", "")
                 server.data.append(authorization)
                 good = server.is_good(authorization)
+                if not good:
+                    server.dead.append(authorization)
                 self._answer(200 if good or server.silent else 401, {"rows": 2 if good else 1})
 
             def _answer(self, status: int, content: dict[str, Any], headers: Mapping[str, str] = {}) -> None:
                 body = json.dumps(content).encode()
+                date = server.clock.true
+                server.on_answer()
                 self.send_response_only(status)
                 if server.sends_date:
-                    self.send_header("Date", formatdate(server.clock.true, usegmt=True))
+                    self.send_header("Date", formatdate(date, usegmt=True))
                 for name, value in {"Content-Length": str(len(body)), "Connection": "close", **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
@@ -346,7 +364,13 @@ class Crew:
             process.communicate()
 
     def hire(
-        self, size: int, script: str, *, environ: Mapping[str, str] | None = None, **arguments: Any
+        self,
+        size: int,
+        script: str,
+        *,
+        environ: Mapping[str, str] | None = None,
+        stderr: Any = subprocess.PIPE,
+        **arguments: Any,
     ) -> list[subprocess.Popen[str]]:
         """Start processes that run the script; it calls start_together() and report(value)."""
         environment = {**(os.environ if environ is None else environ)}
@@ -359,7 +383,7 @@ class Crew:
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=stderr,
                 text=True,
             )
             for number in range(first, first + size)

@@ -15,8 +15,10 @@ from ..errors import VoAuthError
 from ..trace import is_asked
 from . import sandbox
 from .archives import archives
+from .curl import curl
 from .demo import demo
 from .doctor import doctor
+from .exec import exec_
 from .explain import explain
 from .get import get
 from .groups import groups, whoami
@@ -25,11 +27,12 @@ from .logout import logout
 from .start import say_what_is_next
 from .status import status
 from .token import token
+from .wget import wget
 
 __all__ = ["app", "run"]
 
 # In the order in which help lists them; a verb is a function with a docstring that ends in an example.
-VERBS = (login, logout, status, whoami, groups, get, token, explain, archives, doctor, demo)
+VERBS = (login, logout, status, whoami, groups, get, token, curl, wget, exec_, explain, archives, doctor, demo)
 
 app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print the locals of every frame
@@ -38,7 +41,7 @@ app = typer.Typer(
     "Example: vo-auth login eso",
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(verb.__name__.rstrip("_"))(verb)  # exec is a word of Python's own
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AccountOption", "ArchiveOrUrl", "JsonOption", "MaybeArchive", "Url"]
+__all__ = ["AccountOption", "ArchiveOrUrl", "JsonOption", "MaybeArchive", "MinLifeOption", "Url"]
 
 
 def _names(incomplete: str) -> list[str]:
@@ -27,5 +27,8 @@ MaybeArchive = Annotated[
 Url = Annotated[str, typer.Argument(help="The URL of a service or file.", show_default=False)]
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="A label for the account; else the default one.", show_default=False)
+]
+MinLifeOption = Annotated[
+    str | None, typer.Option("--min-life", help="How long the permit must still hold, as 8h.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncPermitTransport", "PermitTransport"]
 
 _REMEMBERED = 64
-_CERTIFIED = 4
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
@@ -79,7 +78,7 @@ class _Permits:
         self._given = inner
         self._environment = EnvironmentSettings()
         self._by_proxy: dict[str | None, Any] = {}
-        self._certified: OrderedDict[tuple[int, int], tuple[CertificatePermit, Any]] = OrderedDict()
+        self._certified: dict[tuple[int, int], tuple[CertificatePermit, Any]] = {}
         self._ambient: OrderedDict[bytes, None] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -152,9 +151,8 @@ class _Permits:
         origin = _origin(httpx.URL(url))
         is_local = origin.scheme == "http" and origin.is_loopback  # no proxy reads what stays on this machine
         proxy = None if is_local else select_proxy(url, self._environment.proxies(url))
-        if proxy not in self._by_proxy:
-            self._by_proxy[proxy] = self._ordinary(proxy=proxy)
-        return self._by_proxy[proxy]
+        known = self._by_proxy.get(proxy)
+        return known or self._by_proxy.setdefault(proxy, self._ordinary(proxy=proxy))  # one for all threads
 
     def _connections_for(self, step: Send) -> Any:
         inner, permit = self._connections(step.url), step.certificate
@@ -162,13 +160,14 @@ class _Permits:
         if permit is None or pool is None:
             return inner
         key = id(permit), id(inner)
-        if key not in self._certified:
+        known = self._certified.get(key)
+        if known is None:
             twin, twins_pool = copy.copy(inner), copy.copy(pool)
             twins_pool._ssl_context = certified_context(permit, pool._ssl_context)
             twins_pool._connections, twins_pool._requests = [], []
             twin._pool = twins_pool
-            self._certified[key] = permit, twin  # the permit is kept, so that nobody else gets its id
-        return self._certified[key][1]
+            known = self._certified.setdefault(key, (permit, twin))  # the permit is kept: nobody else gets its id
+        return known[1]
 
     def _all_connections(self) -> list[Any]:
         """Return what is to be closed, and forget it."""

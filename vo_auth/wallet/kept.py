@@ -147,6 +147,10 @@ class KeptPasswords:
         if mine or any(content.get("unkept") for content in contents):
             self._vault.update_all(lambda content: _drop(content, archive, account, unless=stuck))
 
+    def sweep(self, archive: str) -> None:
+        """Remove an archive's passwords from the keyring, whether or not it is still known whose they are."""
+        self._removed(archive, set(), sweep=True)
+
     def _removed(self, archive: str, names: set[str], *, sweep: bool) -> set[str]:
         """Remove entries from the keyring; return the names of those that stay."""
         keyring, left = self._vault.keyring, set(names)

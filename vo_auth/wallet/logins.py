@@ -117,7 +117,7 @@ class Logins:
             elif explicit is None and not ask_username and _is_of_another(want, chosen):
                 passed[chosen.source, chosen.flow.name] = f"has those of {chosen.username}, another user"
             else:
-                return _told(want, chosen)
+                return chosen
 
     def at_hand(self, want: Want) -> Mapping[str, Secret]:
         """Return the credentials that can be had without asking a person; empty where there are none."""
@@ -160,6 +160,7 @@ class Logins:
             As the flow does.
         """
         archive = want.archive
+        _trace(archive, chosen)
         if chosen.flow.login_urls and not chosen.is_attended:  # a person's own attempts are not counted
             with self._rejections.sending(archive.name, chosen.values):
                 grant, skew = self._sent(want, chosen, again=again, deadline=deadline)
@@ -310,14 +311,13 @@ def _person(want: Want) -> Person | None:
     return person_for(want.archive, want.interactive)
 
 
-def _told(want: Want, chosen: Chosen) -> Chosen:
+def _trace(archive: Archive, chosen: Chosen) -> None:
     """Trace a choice; nothing of what was found is written down."""
     for attempt in chosen.attempts:
-        _LOG.debug("%s: source %s: %s", want.archive.name, attempt.source, attempt.outcome)
+        _LOG.debug("%s: source %s: %s", archive.name, attempt.source, attempt.outcome)
     _LOG.debug(
-        "%s: source %s is used: %s, for the flow %s", want.archive.name, chosen.source, chosen.origin, chosen.flow.name
+        "%s: source %s is used: %s, for the flow %s", archive.name, chosen.source, chosen.origin, chosen.flow.name
     )
-    return chosen
 
 
 def _flow_of(archive: Archive, held: Held) -> Flow | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -125,18 +126,26 @@ class PrivateFile:
             When it is a link, no plain file, another user's; or others may write to its folder.
         """
         try:
-            self.folder.check()
-            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-            descriptor = os.open(self.path, flags)
+            try:
+                return self._read()
+            except OSError as error:
+                if error.errno != errno.ESTALE:  # NFS: another machine renamed a new file to its place meanwhile
+                    raise
+            return self._read()
         except FileNotFoundError:
             return None
+        except WalletError:
+            raise
         except OSError as error:
-            if isinstance(error, WalletError):
-                raise
             reason = "it is a link" if self.path.is_symlink() else error.strerror
             raise WalletError(
                 f"The wallet {self.path} is not used: {reason}; move it away or set VO_AUTH_HOME"
             ) from None
+
+    def _read(self) -> bytes:
+        self.folder.check()
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(self.path, flags)
         try:
             self._check(descriptor)  # before it becomes a file object, which a folder cannot
         except BaseException:

@@ -31,9 +31,9 @@ class Standing:
         """Return by how many seconds an archive's clock is ahead."""
         return self._skew.get(archive.name, 0.0)
 
-    def observe(self, archive: Archive, date: float) -> None:
-        """Learn from the Date header of an answer that came just now."""
-        self._skew[archive.name] = skew_of(date, self._clock.wall())
+    def observe(self, archive: Archive, date: float, *, took: float = 0.0) -> None:
+        """Learn from the Date header of an answer that came just now, so many seconds after its request."""
+        self._skew[archive.name] = skew_of(date, self._clock.wall(), took=took)
 
     def learn(self, held: Held) -> None:
         """Learn from a login that has just been answered."""

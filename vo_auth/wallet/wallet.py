@@ -197,9 +197,9 @@ class Wallet:
         left = self._standing.left(held)
         return left is not None and left <= 0
 
-    def observe(self, archive: Archive, date: float) -> None:
-        """Learn the archive's own time from the Date header of an answer that came just now."""
-        self._standing.observe(archive, date)
+    def observe(self, archive: Archive, date: float, *, took: float = 0.0) -> None:
+        """Learn the archive's own time from the Date of an answer that came just now, so long after its request."""
+        self._standing.observe(archive, date, took=took)
 
     # ---------------------------------------------------------------- what people ask
 
@@ -295,16 +295,25 @@ class Wallet:
         """Say when work with a permit will stop and what to do; empty when the permit renews without a person."""
         return foretold(want, held, standing=self._standing, logins=self._logins)
 
-    def destroy(self) -> None:
+    def destroy(self, archives: Iterable[str] = ()) -> None:
         """Remove the wallet's files, also those that cannot be opened any more, and the key to them.
+
+        Parameters
+        ----------
+        archives
+            Whose passwords in the keyring are removed, too.
 
         Raises
         ------
         WalletError
             When a file, or the key, cannot be removed.
         """
-        if self._shelf.vault is not None:
-            self._shelf.vault.destroy()
+        if self._shelf.vault is None or self._kept is None:
+            return
+        if self._shelf.vault.is_encrypted:
+            for archive in archives:
+                self._kept.sweep(archive)
+        self._shelf.vault.destroy()
 
     def revoke(self, archive: Archive, held: Held) -> bool:
         """Revoke a permit at the archive; False where the archive cannot.

@@ -13,7 +13,11 @@ from vo_auth_ia2.standin import STANDIN
 
 from .conftest import ARCHIVES, RAP, file, later, secure
 
-pytestmark = pytest.mark.vo_auth_sandbox(only=("ia2",))
+pytestmark = [
+    pytest.mark.vo_auth_sandbox(only=("ia2",)),
+    # that tokens of minutes end before long work is told once per session; here it is known
+    pytest.mark.filterwarnings("ignore::vo_auth.errors.PermitEndWarning"),
+]
 
 PRIVATE, FOREIGN = file("X99TAC_1"), file("X99TAC_2")
 TOKEN_PAGE = "https://sso.ia2.inaf.it/rap-ia2/"
