@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from itertools import pairwise
+from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -44,6 +45,28 @@ def test_one_slow_host_does_not_hold_up_another(server: Server, fetch: Fetch) ->
         there, _ = fetch(*late, *quick, workers=4, per_host=3)
         assert len(there) == 26
         assert time.monotonic() - started < 9  # else the quick ones waited for the slow ones
+
+
+def test_the_next_file_is_asked_for_while_the_last_one_is_checked(
+    server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vo_auth.transfer import whole
+
+    urls = [server.add(f"/{number}.fits") for number in range(3)]
+    real, waited = whole.digest_of, []
+
+    def slow(path: Path, algorithm: str) -> str:
+        deadline = time.monotonic() + 20
+        while len(server.received) < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        waited.append(time.monotonic() < deadline)
+        return real(path, algorithm)
+
+    monkeypatch.setattr(whole, "digest_of", slow)
+    there, _ = fetch(*urls, workers=1, digest="sha256")
+    assert len(there) == 3
+    assert waited == [True, True, True]
+    assert server.most_busy == 1
 
 
 def test_a_host_that_asks_for_a_rest_gets_one_from_all_workers(server: Server, fetch: Fetch) -> None:
