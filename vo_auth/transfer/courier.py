@@ -221,6 +221,7 @@ class Courier:
             self.tally.received = part.size
             self._pump(answer.body, part, buffer, entry.size)
             entry = require_end(response.headers, reply, entry, part)
+            self.tally.end()
             answer.body.release()
             self._has_read()
             return self._complete(entry, part, announced(response.headers, is_whole=reply.status == 200))
