@@ -86,12 +86,19 @@ def test_without_credentials_the_error_says_what_to_do_and_nothing_is_sent(
         vo_auth.download(f"{PORTAL}A", tmp_path)
 
 
-@pytest.mark.vo_auth_sandbox(only=["icos"], credentials=False)
-def test_icoss_licence_page_is_never_a_file(vo_auth_sandbox: Sandbox, tmp_path: Path) -> None:
-    url = "https://data.icos-cp.eu/objects/" + "A" * 24
-    with vo_auth.anonymous(), pytest.raises(DownloadError, match=r"ICOS Carbon Portal answers|404"):
+@pytest.mark.vo_auth_sandbox(only=["icos"])
+def test_icoss_objects_come_with_a_permit_and_its_licence_page_is_never_a_file(
+    vo_auth_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    from vo_auth_icos.standin.repository import ICOS
+
+    url = f"https://data.icos-cp.eu/objects/{ICOS.series[0].id}"
+    with vo_auth.anonymous(), pytest.raises(DownloadError, match=r"ICOS Carbon Portal .*licence"):
         vo_auth.download(url, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
+    (there,) = vo_auth.download(url, tmp_path)
+    assert there.path.read_bytes() == ICOS.series[0].content
+    assert there.identity.startswith("icos:")
 
 
 @pytest.mark.vo_auth_sandbox(only=["ia2"])

@@ -98,9 +98,17 @@ def test_a_digest_proves_what_a_closed_connection_does_not(server: Server, fetch
     assert [one.is_proved for one in again] == [False]
 
 
-@pytest.mark.parametrize("page", [{}, {"etag": "", "modified": OLD}, {"etag": ""}], ids=["ETag", "date", "length"])
+@pytest.mark.parametrize(
+    ("page", "condition", "value"),
+    [
+        ({}, "If-None-Match", '"v1"'),
+        ({"etag": "", "modified": OLD}, "If-Modified-Since", OLD),
+        ({"etag": ""}, "If-None-Match", ""),
+    ],
+    ids=["ETag", "date", "length"],
+)
 def test_a_file_that_is_the_same_is_asked_for_and_not_fetched(
-    page: dict[str, str], server: Server, fetch: Fetch, tmp_path: Path
+    page: dict[str, str], condition: str, value: str, server: Server, fetch: Fetch, tmp_path: Path
 ) -> None:
     url = server.add("/x.fits", **page)
     fetch(url)
@@ -108,6 +116,7 @@ def test_a_file_that_is_the_same_is_asked_for_and_not_fetched(
     there, _ = fetch(url, check=True, overwrite=True)
     assert [one.is_new for one in there] == [False]
     assert len(server.received) == 2
+    assert server.received[1][condition] == value
     assert os.stat(tmp_path / "to" / "x.fits").st_ino == before.st_ino
 
 
