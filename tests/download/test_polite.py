@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from itertools import pairwise
+from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -44,6 +45,28 @@ def test_one_slow_host_does_not_hold_up_another(server: Server, fetch: Fetch) ->
         there, _ = fetch(*late, *quick, workers=4, per_host=3)
         assert len(there) == 26
         assert time.monotonic() - started < 9  # else the quick ones waited for the slow ones
+
+
+def test_the_next_file_is_asked_for_while_the_last_one_is_checked(
+    server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vo_auth.transfer import whole
+
+    urls = [server.add(f"/{number}.fits") for number in range(3)]
+    real, waited = whole.digest_of, []
+
+    def slow(path: Path, algorithm: str) -> str:
+        deadline = time.monotonic() + 20
+        while len(server.received) < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        waited.append(time.monotonic() < deadline)
+        return real(path, algorithm)
+
+    monkeypatch.setattr(whole, "digest_of", slow)
+    there, _ = fetch(*urls, workers=1, digest="sha256")
+    assert len(there) == 3
+    assert waited == [True, True, True]
+    assert server.most_busy == 1
 
 
 def test_a_host_that_asks_for_a_rest_gets_one_from_all_workers(server: Server, fetch: Fetch) -> None:
@@ -90,22 +113,23 @@ def test_waits_grow_and_differ() -> None:
 
 
 def test_a_rota_hands_out_what_is_due_and_stops_when_told() -> None:
-    rota: Rota[str] = Rota([("a", "1"), ("a", "2"), ("b", "3")], per_host=1)
+    rota: Rota[str] = Rota([("a", "1"), ("a", "2"), ("b", "3")], at_once=4, per_host=1)
     assert rota.take() == ("a", "1")
     assert rota.take() == ("b", "3")
+    rota.free("a")
     rota.put_back("a", "1", 0.0)
     assert rota.take() == ("a", "1")  # what has begun comes first
-    rota.settle("a")
-    rota.settle("b")
-    assert rota.take() == ("a", "2")
-    assert not rota.is_done
-    rota.settle("a")
+    rota.free("a")
+    assert rota.take() == ("a", "2")  # while the other is brought to its end
+    for host in "aba":
+        assert not rota.is_done
+        rota.settle(host)
     assert rota.is_done
     assert rota.take() is None
 
 
 def test_failures_during_a_rest_count_once() -> None:
-    rota: Rota[str] = Rota([("a", str(number)) for number in range(4)], per_host=4)
+    rota: Rota[str] = Rota([("a", str(number)) for number in range(4)], at_once=4, per_host=4)
     counts = [rota.ail("a", wait=None, pause=5.0, longest=60.0) for _ in range(4)]
     assert counts == [1, 1, 1, 1]
     assert rota.ail("a", wait=0.0, pause=5.0, longest=60.0) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ..transfer import Downloaded, Event, Failed
 
 __all__ = ["Display", "display_for"]
+
+_OFTEN = 1.0  # seconds
 
 
 def display_for(*, as_json: bool, quiet: bool) -> Display:
@@ -51,9 +54,17 @@ class Display:
 
 
 class _Events(Display):
-    """Print each event as JSON."""
+    """Print events as JSON; how far a file is, once a second."""
+
+    def __init__(self) -> None:
+        self._told: dict[int, float] = {}
 
     def show(self, event: Event) -> None:
+        if event.kind == "progress":
+            now = time.monotonic()
+            if now - self._told.get(event.number, -_OFTEN) < _OFTEN:
+                return
+            self._told[event.number] = now
         sys.stdout.write(json.dumps(event.to_record()) + "\n")
         sys.stdout.flush()
 

@@ -16,6 +16,9 @@ __all__ = ["BLOCK", "Body", "CutError", "Tally", "pump"]
 BLOCK = 1 << 18
 _SMALLEST = 1 << 14  # what one TLS record holds
 _FAST, _SLOW = 0.05, 1.0
+# Seconds for a block from which on naps are taken, and how long: what gathers meanwhile (0.4 of a block, 100 KiB) fits
+# into the window of a connection.
+_WAITED, _NAP, _LONGEST_NAP = 0.005, 0.4, 0.006
 
 
 class CutError(OSError):
@@ -79,6 +82,7 @@ class Body:
     def __init__(self, response: Response) -> None:
         self._response = response
         self._raw: Any = response.raw
+        self._is_released = False
         # Beneath urllib3, whose read() makes a new object of each block. Only where it is what we know.
         inner = getattr(self._raw, "_fp", None)
         self._direct = inner if isinstance(inner, http.client.HTTPResponse) else None
@@ -109,6 +113,9 @@ class Body:
 
     def release(self) -> None:
         """Give the connection back for the next request, if the content was read to its end; else close it."""
+        if self._is_released:
+            return
+        self._is_released = True
         if self._direct is not None and self._direct.isclosed():
             self._raw.release_conn()
         self._response.close()
@@ -145,9 +152,11 @@ def pump(body: Body, part: Part, tally: Tally, buffer: memoryview, *, end: int |
     DiskError
         When the disk does not take it.
     """
-    block = _SMALLEST
+    block, elapsed = _SMALLEST, 0.0
     while end is None or part.size < end:
         began = time.monotonic()
+        if elapsed > _WAITED:  # it is slower than we are: woken up for each packet, we would only be in its way
+            time.sleep(min(elapsed * _NAP, _LONGEST_NAP))
         wanted = block if end is None else min(block, end - part.size)
         count = body.into(buffer[:wanted])
         if tally.cut_because:
@@ -157,7 +166,8 @@ def pump(body: Body, part: Part, tally: Tally, buffer: memoryview, *, end: int |
         part.write(buffer[:count])
         tally.received = part.size
         tally.moved = now = time.monotonic()
-        if now - began < _FAST:
+        elapsed = now - began
+        if elapsed < _FAST:
             block = min(block * 2, len(buffer))
-        elif now - began > _SLOW:
+        elif elapsed > _SLOW:
             block = max(block // 2, _SMALLEST)

@@ -69,12 +69,21 @@ class Courier:
         self._emit = emit
         self._began: float | None = None
         self._furthest = 0
+        self._is_stopped: Callable[[], bool] = bool
+        self._has_read: Callable[[], None] = _do_nothing
         self._is_joined = False
         self._is_doubted = False
 
     # ---------------------------------------------------------------- an attempt
 
-    def fetch(self, session: requests.Session, buffer: memoryview, is_stopped: Callable[[], bool]) -> Downloaded:
+    def fetch(
+        self,
+        session: requests.Session,
+        buffer: memoryview,
+        *,
+        is_stopped: Callable[[], bool],
+        has_read: Callable[[], None],
+    ) -> Downloaded:
         """Try once to bring the file, from where the last attempt ended.
 
         Parameters
@@ -85,6 +94,8 @@ class Courier:
             To read into; nobody else uses it meanwhile.
         is_stopped
             Whether everything is to end.
+        has_read
+            Is called when nothing more is asked of the host.
 
         Returns
         -------
@@ -98,6 +109,7 @@ class Courier:
         VoAuthError
             When none will.
         """
+        self._is_stopped, self._has_read = is_stopped, has_read
         if self._began is None:
             self._began = time.monotonic()
         kept = self._folder.finished(self.key)
@@ -110,7 +122,7 @@ class Courier:
         try:
             if entry is not None and part is not None and 0 < part.size == entry.size:
                 return self._complete(entry, part, "")  # killed just before its name was given
-            return self._transfer(session, entry, part, buffer, is_stopped)
+            return self._transfer(session, entry, part, buffer)
         except TransientError as error:
             error.has_progressed = self.tally.received > self._furthest
             self._furthest = max(self._furthest, self.tally.received)
@@ -155,12 +167,7 @@ class Courier:
         return None
 
     def _transfer(
-        self,
-        session: requests.Session,
-        entry: Entry | None,
-        part: Part | None,
-        buffer: memoryview,
-        is_stopped: Callable[[], bool],
+        self, session: requests.Session, entry: Entry | None, part: Part | None, buffer: memoryview
     ) -> Downloaded:
         can_resume = entry is not None and part is not None and bool(entry.validator)
         for _ in range(_ASKED_ANEW):
@@ -175,7 +182,7 @@ class Courier:
                 if step is Step.AGAIN or step is Step.SAME:
                     can_resume = False
                     continue
-                if is_stopped():
+                if self._is_stopped():
                     raise TransientError("Everything stops")
                 name = entry.name if entry else self._name(response)
                 answer = _Answer(response, reply, body, name)
@@ -214,6 +221,9 @@ class Courier:
             self.tally.received = part.size
             self._pump(answer.body, part, buffer, entry.size)
             entry = require_end(response.headers, reply, entry, part)
+            self.tally.end()
+            answer.body.release()
+            self._has_read()
             return self._complete(entry, part, announced(response.headers, is_whole=reply.status == 200))
 
     def _read_start(self, answer: _Answer, buffer: memoryview, entry: Entry | None) -> int:
@@ -334,3 +344,6 @@ def _is_unchanged(reply: Reply, kept: Entry) -> bool:
     if kept.modified and reply.modified and kept.modified != reply.modified:
         return False
     return reply.size is not None and reply.size == kept.size and not reply.coding
+
+
+def _do_nothing() -> None: ...

@@ -35,6 +35,7 @@ __all__ = ["Crew"]
 
 _TICK = 0.1
 _JOIN = 10.0
+_FINISHING = 2  # workers that bring files to their end while others already ask for the next
 # What every other file of the same archive would meet, too.
 _OF_THE_ARCHIVE = (
     CredentialsError,
@@ -44,6 +45,20 @@ _OF_THE_ARCHIVE = (
     PermitError,
     PluginError,
 )
+
+
+class _Turn:
+    """A task's turn with its host; it ends once, as soon as nothing more is asked."""
+
+    def __init__(self, rota: Rota[Courier], host: str) -> None:
+        self._rota = rota
+        self._host = host
+        self._is_over = False
+
+    def end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._rota.free(self._host)
 
 
 class Crew:
@@ -101,10 +116,11 @@ class Crew:
         self._prepare(waiting)
         waiting = [courier for courier in waiting if courier.number not in self.results]
         tasks = [(host_of(courier.item.url), courier) for courier in waiting]
-        self._rota: Rota[Courier] = Rota(tasks, per_host=self._options.per_host)
+        options = self._options
+        self._rota: Rota[Courier] = Rota(tasks, at_once=options.workers, per_host=options.per_host)
         threads = [
             threading.Thread(target=contextvars.copy_context().run, args=(self._work,), daemon=True)
-            for _ in range(min(self._options.workers, len(waiting)))
+            for _ in range(min(options.workers + _FINISHING, len(waiting)))
         ]
         self._working = len(threads)
         try:
@@ -214,7 +230,6 @@ class Crew:
             except BaseException as error:
                 self._crash = error
                 self._stop()
-                self._rota.settle(host)
             finally:
                 with self._guard:
                     self._active.discard(courier)
@@ -222,17 +237,22 @@ class Crew:
     def _attempt(self, host: str, courier: Courier, buffer: memoryview) -> None:
         url, group = courier.item.url, self._groups[courier.number]
         barred = self._barred.get(group)
+        turn = _Turn(self._rota, host)
         try:
             if barred is not None:
                 raise barred
             if host in self._given_up:
                 raise TransferError(self._given_up[host])
-            done = courier.fetch(self._sessions.get(url), buffer, lambda: self._rota.is_stopped)
+            session = self._sessions.get(url, group=group)
+            done = courier.fetch(session, buffer, is_stopped=lambda: self._rota.is_stopped, has_read=turn.end)
         except TransientError as error:
+            turn.end()
             self._later(host, courier, error)
         except VoAuthError as error:
+            turn.end()
             self._settle_failed(host, courier, group, error)
         else:
+            turn.end()
             self.results[courier.number] = done
             self._rota.settle(host)
             self._events.append(self._event(courier, "finished" if done.is_new else "present", done))

@@ -55,12 +55,16 @@ class Rota(Generic[Task]):
     ----------
     tasks
         Each with its host, in order.
+    at_once
+        How many at once.
     per_host
         How many at once for one host.
     """
 
-    def __init__(self, tasks: Iterable[tuple[str, Task]], *, per_host: int) -> None:
+    def __init__(self, tasks: Iterable[tuple[str, Task]], *, at_once: int, per_host: int) -> None:
         self._changed = threading.Condition()
+        self._at_once = at_once
+        self._running = 0
         self._per_host = per_host
         self._hosts: dict[str, Host[Task]] = {}
         self._later: list[tuple[float, int, str, Task]] = []
@@ -80,6 +84,8 @@ class Rota(Generic[Task]):
                 now = time.monotonic()
                 found, wait = self._due(now)
                 if found is not None:
+                    if self._later:
+                        self._changed.notify()  # somebody else looks after the time
                     return found
                 self._changed.wait(wait)
 
@@ -88,6 +94,8 @@ class Rota(Generic[Task]):
         while self._later and self._later[0][0] <= now:
             _, _, host, task = heapq.heappop(self._later)
             self._hosts[host].waiting.appendleft(task)  # what has begun comes first
+        if self._running >= self._at_once:
+            return None, None  # until one of them is settled
         soonest = [self._later[0][0]] if self._later else []
         for name, state in self._hosts.items():
             if not state.waiting or state.running >= self._per_host:
@@ -96,9 +104,17 @@ class Rota(Generic[Task]):
                 soonest.append(state.resume_at)
                 continue
             state.running += 1
+            self._running += 1
             self._hosts[name] = self._hosts.pop(name)  # the others first, next time
             return (name, state.waiting.popleft()), None
         return None, (max(min(soonest) - now, 0.0) if soonest else None)
+
+    def free(self, host: str) -> None:
+        """Note that a task asks its host for nothing more: another may begin while it is brought to its end."""
+        with self._changed:
+            self._hosts[host].running -= 1
+            self._running -= 1
+            self._changed.notify()
 
     def settle(self, host: str, *, is_well: bool = True) -> None:
         """Note that a task is done, for good or ill.
@@ -111,17 +127,15 @@ class Rota(Generic[Task]):
             Whether the host answered as it should.
         """
         with self._changed:
-            state = self._hosts[host]
-            state.running -= 1
             self._open -= 1
             if is_well:
-                state.failures = 0
-            self._changed.notify_all()
+                self._hosts[host].failures = 0
+            if not self._open:
+                self._changed.notify_all()
 
     def put_back(self, host: str, task: Task, wait: float) -> None:
         """Give a task back, to be done later."""
         with self._changed:
-            self._hosts[host].running -= 1
             self._count += 1
             heapq.heappush(self._later, (time.monotonic() + wait, self._count, host, task))
             self._changed.notify_all()

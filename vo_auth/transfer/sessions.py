@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidURL
@@ -16,6 +18,7 @@ from .record import host_of
 
 __all__ = ["Sessions"]
 
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]*")  # a last segment that changes nothing about the archive
 _POOL = 10  # connections that requests keeps for a host
 
 
@@ -46,6 +49,7 @@ class Sessions:
         self._required = required
         self._interactive = interactive
         self._workers = workers
+        self._groups: dict[str, str] = {}
         self._made: dict[str, requests.Session] = {}
         self._foreseen: dict[tuple[str, str], str] = {}
         self._issued: dict[str, object] = {}
@@ -64,15 +68,22 @@ class Sessions:
         url
             Of a file.
         """
-        return _archive_at(url) or f"{url.partition(':')[0]}://{host_of(url)}"
+        folder, _, last = url.partition("?")[0].rpartition("/")
+        if not _PLAIN.fullmatch(last):
+            folder = url
+        if folder not in self._groups:
+            self._groups[folder] = _archive_at(url) or f"{url.partition(':')[0]}://{host_of(url)}"
+        return self._groups[folder]
 
-    def get(self, url: str) -> requests.Session:
+    def get(self, url: str, *, group: str | None = None) -> requests.Session:
         """Return the session for a URL.
 
         Parameters
         ----------
         url
             Of a file.
+        group
+            Its group, where that is known.
 
         Raises
         ------
@@ -81,7 +92,7 @@ class Sessions:
         """
         if self._given is not None:
             return self._given
-        group = self.group(url)
+        group = group or self.group(url)
         if group not in self._made:
             session = session_for(url, account=self._account, required=self._required, interactive=self._interactive)
             if self._workers > _POOL:
