@@ -73,7 +73,8 @@ $(VENV)/.interop: $(VENV)/.pinned requirements/interop.txt
 .venv-node/.installed: tests/interop/oidc_provider/package.json
 	mkdir -p .venv-node
 	cp tests/interop/oidc_provider/package.json .venv-node/
-	! command -v npm >/dev/null || npm install --prefix .venv-node --no-package-lock --no-audit --no-fund --loglevel=error
+	! command -v npm >/dev/null || \
+	    NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$(ls /etc/ssl/certs/ca-certificates.crt 2>/dev/null)}" npm install --prefix .venv-node --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # The older icoscp brings so much along that it has an environment of its own.

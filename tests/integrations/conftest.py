@@ -50,7 +50,9 @@ def application(bench: Bench) -> web.Application:
 
     async def private(request: web.Request) -> web.Response:
         good = request.headers.get("Authorization", "") in bench.knob("accept", ())
-        return web.Response(text=f"private {await request.text()}", status=200 if good else 401)
+        if good:
+            return web.Response(text=f"private {await request.text()}")
+        return web.Response(text=str(bench.knob("refusal", "not for you")), status=401)
 
     async def cookie(_: web.Request) -> web.Response:
         response = web.Response(text="here it is")
@@ -240,8 +242,9 @@ class Got:
 class Httpx:
     error = httpx.TransportError
 
-    def __init__(self, sandbox: Sandbox, *, verified: bool = True, **options: Any) -> None:
-        inner = None if verified else httpx.HTTPTransport(verify=False, proxy=sandbox.proxy)
+    def __init__(self, sandbox: Sandbox, *, verified: bool = True, single: bool = False, **options: Any) -> None:
+        changed = not verified or single
+        inner = httpx.HTTPTransport(proxy=sandbox.proxy, **_settings(verified, single)) if changed else None
         self.edge = PermitTransport(inner=inner, **options)
         self.client = httpx.Client(transport=self.edge, follow_redirects=True)
 
@@ -279,9 +282,10 @@ class InLoop:
 class AsyncHttpx(InLoop):
     error = httpx.TransportError
 
-    def __init__(self, sandbox: Sandbox, *, verified: bool = True, **options: Any) -> None:
+    def __init__(self, sandbox: Sandbox, *, verified: bool = True, single: bool = False, **options: Any) -> None:
         super().__init__()
-        inner = None if verified else httpx.AsyncHTTPTransport(verify=False, proxy=sandbox.proxy)
+        changed = not verified or single
+        inner = httpx.AsyncHTTPTransport(proxy=sandbox.proxy, **_settings(verified, single)) if changed else None
         self.edge = AsyncPermitTransport(inner=inner, **options)
         self.client = httpx.AsyncClient(transport=self.edge, follow_redirects=True)
 
@@ -290,6 +294,10 @@ class AsyncHttpx(InLoop):
 
     async def end(self) -> None:
         await self.client.aclose()
+
+
+def _settings(verified: bool, single: bool) -> dict[str, Any]:
+    return {"verify": verified, "limits": httpx.Limits(max_connections=1 if single else 10)}
 
 
 def _got(response: httpx.Response, client: Httpx | AsyncHttpx) -> Got:
@@ -308,18 +316,15 @@ def _got(response: httpx.Response, client: Httpx | AsyncHttpx) -> Got:
 class Aiohttp(InLoop):
     error = aiohttp.ClientError
 
-    def __init__(self, _: Sandbox, *, verified: bool = True, trust_env: bool = False, **options: Any) -> None:
+    def __init__(self, _: Sandbox, *, verified: bool = True, single: bool = False, **options: Any) -> None:
         super().__init__()
         self.edge = PermitMiddleware(**options)
-        self.client: aiohttp.ClientSession = self.run(self._start(verified=verified, trust_env=trust_env))
+        self.client: aiohttp.ClientSession = self.run(self._start(verified=verified, single=single))
 
-    async def _start(self, *, verified: bool, trust_env: bool) -> aiohttp.ClientSession:
+    async def _start(self, *, verified: bool, single: bool) -> aiohttp.ClientSession:
         trust = ssl.create_default_context() if verified else False
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=trust),
-            middlewares=(EnvironmentProxies(), self.edge),
-            trust_env=trust_env,
-        )
+        connector = aiohttp.TCPConnector(ssl=trust, limit=1 if single else 100)
+        return aiohttp.ClientSession(connector=connector, middlewares=(EnvironmentProxies(), self.edge))
 
     async def ask(self, url: str, *, method: str = "GET", content: Any = None, **options: Any) -> Got:
         async with self.client.request(method, url, data=content, **options) as response:

@@ -103,6 +103,18 @@ def test_the_connections_of_refused_answers_are_free_again(
     assert len([entry for entry in sandbox.proxy_log if ALPHA in repr(entry)]) < 5
 
 
+def test_one_connection_is_enough_for_a_refusal_with_a_long_body(
+    client: Client, sandbox: Sandbox, bench: Bench, minted: Callable[..., Any]
+) -> None:
+    made = minted()
+    one = client(**made.options, single=True)
+    one.get(DATA)
+    made.mint.time.passed += 300
+    bench.knobs |= {"accept": ("Bearer obviously-fake-minted-2",), "refusal": "no " * 400_000}
+    assert one.get(f"https://{ALPHA}/private").status == 200
+    assert permits(sandbox) == ["minted-1", "minted-1", "minted-2"]
+
+
 def test_a_body_that_cannot_be_sent_twice_is_an_error_that_says_so(
     client: Client, kind: str, bench: Bench, minted: Callable[..., Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,6 +108,32 @@ def test_the_error_has_the_plain_request(open_client: Any) -> None:
         client.get(ALPHA)
     assert str(caught.value.request.url) == ALPHA
     assert_no_secret([TOKEN], caught.value, caught.value.request.headers)
+
+
+def test_what_a_frame_below_remembers_is_cut_off(open_client: Any) -> None:
+    def parts(carried: dict[str, str]) -> Iterator[bytes]:
+        yield b"the start"
+        raise httpx.ReadError(f"broken after {len(carried)} headers")
+
+    class Parts(httpx.SyncByteStream):
+        def __init__(self, carried: dict[str, str]) -> None:
+            self.carried = carried
+
+        def __iter__(self) -> Iterator[bytes]:
+            return parts(self.carried)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        carried = dict(request.headers)
+        if request.url.path == "/data":
+            raise httpx.ReadError(f"no answer to {len(carried)} headers")
+        return httpx.Response(200, stream=Parts(carried))
+
+    client = open_client(httpx.MockTransport(answer))
+    for url in (ALPHA, "https://alpha.example.org/other"):
+        with pytest.raises(httpx.ReadError, match="headers") as caught:
+            client.get(url)
+        names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        assert not {"answer", "parts"} & set(names)
 
 
 def test_a_transport_shows_no_secret() -> None:

@@ -23,6 +23,7 @@ def login(  # noqa: PLR0917 - typer turns each into an option
         typer.Option(
             "--file",
             "--from-file",
+            "--token-file",
             help="A file of credentials: a token, or user name and password on two lines, a PEM, or the file of the "
             "archive's own client.",
         ),

@@ -98,13 +98,13 @@ def test_the_token_file_of_the_page_serves_as_it_is(without_credentials, session
     assert session.get(PRIVATE.url).ok
 
 
-@pytest.mark.parametrize("way", ["stdin", "file"])
+@pytest.mark.parametrize("way", ["--token-stdin", "--token-file", "--from-file"])
 def test_the_command_line_takes_a_token(without_credentials, run, session, token, tmp_path, way):
     text = token()
     path = tmp_path / "token.txt"
     path.write_text(f"{text}\n")
     path.chmod(0o600)
-    options = ["--token-stdin"] if way == "stdin" else ["--file", str(path)]
+    options = [way] if way == "--token-stdin" else [way, str(path)]
     said = run(LOGIN, "login", "ia2", *options, stdin=f"{text}\n")
     assert "Logged in to ia2 as 5101" in said
     assert_no_secret([text], said)
