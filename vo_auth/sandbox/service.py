@@ -24,6 +24,7 @@ __all__ = ["Address", "Service"]
 
 _PATIENCE = 30.0  # seconds for a start or an end; both take a fraction of one
 _SHUTDOWN = 0.05  # seconds that a running answer gets at the end
+_REAL_PORTS = (443, 80)
 _BACKLOG = 1024  # as many connections as a test opens at once
 
 
@@ -128,9 +129,9 @@ class Service:
         https, http = self._wanted
         secure = web.TCPSite(runner, "127.0.0.1", https, ssl_context=self._context, backlog=_BACKLOG)
         plain = web.TCPSite(runner, "127.0.0.1", http, backlog=_BACKLOG)
-        for website in (secure, plain):
+        for website in (secure, plain):  # in the order of the real ports
             await website.start()
-        ports = {443: secure.port, 80: plain.port}
+        ports = {real: address[1] for real, address in zip(_REAL_PORTS, runner.addresses, strict=True)}
         proxy = ForwardProxy(hosts=self._dispatcher.hosts, ports=ports, log=self._proxy_log)
         stack.push_async_callback(proxy.stop)
         return Address(ports=ports, proxy_port=await proxy.start())
