@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -229,7 +227,10 @@ class _Link:
     """A link in a notebook's output, which goes when it has served."""
 
     def __init__(self, archive: Archive, url: str) -> None:
+        import html  # with a page alone, as below: loading it costs a session's start
+
         self._title = archive.title
+        self._escape = html.escape
         title, where, target = (html.escape(text) for text in (archive.title, str(Origin.from_url(url)), url))
         text = f"Log in to {archive.title} at {Origin.from_url(url)}:\n{url}"
         self._handle = _display(
@@ -242,7 +243,7 @@ class _Link:
         """Take it away: it belongs to one login alone, and the notebook is saved."""
         if self._handle is not None:
             done = f"Login to {self._title}: the page was shown."
-            self._handle.update({"text/plain": done, "text/html": f"<p>{html.escape(done)}</p>"}, raw=True)
+            self._handle.update({"text/plain": done, "text/html": f"<p>{self._escape(done)}</p>"}, raw=True)
 
 
 def _display(text: str, markup: str) -> Any:
@@ -258,6 +259,8 @@ def _open_browser(archive: Archive, url: str) -> bool:
     """Open a page in a browser of this machine, where the person is likely to see it."""
     if not _has_browser() or not sys.executable or getattr(sys, "frozen", False):
         return False
+    import subprocess
+
     hidden = {name for names in archive.known.environment.values() for name in names} | {"BEARER_TOKEN"}
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("VO_AUTH_") and name not in hidden

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from vo_auth.archive import Archive
+from typing import TYPE_CHECKING
+
 from vo_auth.hookspecs import hookimpl
-from vo_auth.sandbox import StandIn
 
 from .archive import ICOS, SITES
+
+if TYPE_CHECKING:
+    from vo_auth.archive import Archive
+    from vo_auth.sandbox import StandIn
 
 __all__ = ["ICOS", "SITES", "vo_auth_archives", "vo_auth_standins"]
 
