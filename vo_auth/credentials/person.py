@@ -252,7 +252,8 @@ def _display(text: str, markup: str) -> Any:
     except ImportError:  # a kernel without it: plain text
         say(text)
         return None
-    return display({"text/plain": text, "text/html": markup}, raw=True, display_id=True)
+    show: Any = display  # untyped, where it is there
+    return show({"text/plain": text, "text/html": markup}, raw=True, display_id=True)
 
 
 def _open_browser(archive: Archive, url: str) -> bool:
